@@ -1,0 +1,1 @@
+"""One act of a person per file; every disclosure leaves through release."""

@@ -1,0 +1,1 @@
+"""The ledger's tables on SQLModel, and their migrations."""

@@ -1,0 +1,1 @@
+"""What an agency's records system imports."""

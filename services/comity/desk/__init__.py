@@ -1,0 +1,1 @@
+"""The pages for clerks, investigators and examiners."""

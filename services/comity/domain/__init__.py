@@ -1,0 +1,1 @@
+"""The exchange's rules, pure: standard library only, no clock, no I/O."""

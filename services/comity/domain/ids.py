@@ -1,0 +1,37 @@
+"""The names by which things are known, and their forms."""
+
+from __future__ import annotations
+
+import re
+from typing import NewType
+
+Ori = NewType("Ori", str)  # originating agency identifier: nine characters, e.g. WI0130000
+PartyId = NewType("PartyId", str)  # an ORI, or a court's or the exchange's own name
+RecordId = NewType("RecordId", str)  # 32 hex digits: HMAC of the booking number under the agency's index key
+OrderId = NewType("OrderId", str)
+GrantId = NewType("GrantId", str)
+SearchId = NewType("SearchId", str)
+KeyId = NewType("KeyId", str)
+UserId = NewType("UserId", str)  # a pseudonym: never a name
+
+END = 2**63 - 1  # a fact that has not ended
+
+_ORI = re.compile(r"[A-Z]{2}[A-Z0-9]{7}")
+_RECORD = re.compile(r"[0-9a-f]{32}")
+
+
+def ori(text: str) -> Ori:
+    """Read an originating agency identifier.
+
+    Raises ValueError unless it has the nine characters of the NCIC form: two letters of the state, seven letters or digits.
+    """
+    if not _ORI.fullmatch(text):
+        raise ValueError(f"{text!r:.40} is no ORI: two letters and seven letters or digits, such as WI0130000")
+    return Ori(text)
+
+
+def record_id(text: str) -> RecordId:
+    """Read a record id; raises ValueError unless it is 32 lower-case hex digits."""
+    if not _RECORD.fullmatch(text):
+        raise ValueError("a record id is 32 lower-case hex digits")
+    return RecordId(text)

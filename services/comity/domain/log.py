@@ -1,0 +1,59 @@
+"""What a log holds: topics, streams, entries and their places (DESIGN.md §3). Bytes only, so that poison can be kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Topic(StrEnum):
+    """The exchange's topics; ``compacted`` ones keep the newest value of a key until its tombstone."""
+
+    ENROLMENTS = "comity.enrolments"
+    TEMPLATES = "comity.templates"
+    JOURNAL = "comity.journal"
+    NOTICES = "comity.notices"
+    QUARANTINE = "comity.quarantine"
+
+    @property
+    def compacted(self) -> bool:
+        """Say whether older values of a key go, and all of them after a tombstone."""
+        return self in (Topic.ENROLMENTS, Topic.TEMPLATES)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stream:
+    """One partition of a topic: the unit that has positions."""
+
+    topic: Topic
+    partition: int = 0
+
+
+JOURNAL = Stream(Topic.JOURNAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is appended: raw bytes, and headers in order. ``value is None`` is a tombstone."""
+
+    key: bytes | None
+    value: bytes | None = field(repr=False)
+    headers: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An entry at its place: a 0-based position in its stream, and the log's own clock (milliseconds since the epoch)."""
+
+    entry: Entry
+    stream: Stream
+    position: int
+    appended_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries of one stream in order; ``next`` is the position to go on from, and moves on empty batches too."""
+
+    entries: tuple[Placed, ...]
+    next: int

@@ -1,0 +1,1 @@
+"""What the exchange does by itself, and appends to the log."""

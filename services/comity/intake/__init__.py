@@ -1,0 +1,1 @@
+"""The HTTP service that takes enrolments, orders and grants."""

@@ -1,0 +1,1 @@
+"""Bytes to entries and back, no I/O."""

@@ -50,6 +50,10 @@ class EventLog(Protocol):
         """Return the stream's next position: for readiness and lag only, never for safety."""
         ...
 
+    def settle(self, topic: Topic, key: bytes, *, timeout_seconds: float) -> bool:
+        """Push compaction along after a tombstone; True once the key's old values are gone as far as the engine can tell."""
+        ...
+
     def identity(self, topic: Topic) -> str:
         """Return the topic's id: another one means that the topic was made anew (rule 11)."""
         ...

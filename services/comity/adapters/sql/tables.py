@@ -1,0 +1,280 @@
+"""The ledger's tables: one per row type of ``domain/posting``, with the same fields, plus how far each view is."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, Dialect, Index, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+from comity.domain import posting as p
+from comity.domain.entries import RecordClass, Role
+from comity.domain.ids import END
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time, kept in UTC as microseconds since the epoch; naive times are refused."""
+
+    impl, cache_ok = BigInteger, True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Refuse naive times."""
+        del dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time cannot be kept")
+        return round(value.timestamp() * 1_000_000)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Return an aware time in UTC."""
+        del dialect
+        return None if value is None else datetime.fromtimestamp(value / 1_000_000, UTC)
+
+
+class Words(TypeDecorator[tuple[str, ...]]):
+    """A short tuple of words, as JSON."""
+
+    impl, cache_ok = String, True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str:
+        """Write the words."""
+        del dialect
+        return json.dumps(list(value or ()))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...]:
+        """Read the words."""
+        del dialect
+        return tuple(json.loads(value or "[]"))
+
+
+class Word(TypeDecorator[StrEnum]):
+    """One word of a closed list."""
+
+    impl, cache_ok = String, True
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        super().__init__(40)
+        self.words = words
+
+    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:
+        """Write the word."""
+        del dialect
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
+        """Read the word."""
+        del dialect
+        return None if value is None else self.words(value)
+
+
+class Fact(SQLModel):
+    """The columns of every row: its own number, and the positions between which it holds."""
+
+    place: int | None = Field(default=None, primary_key=True)
+    entered: int = Field(sa_type=BigInteger, index=True)
+    ended: int = Field(default=END, sa_type=BigInteger)
+
+
+def _unique(kind: type[p.Row], *indexes: Index) -> tuple[Any, ...]:
+    return (UniqueConstraint(*p.IDENTITY[kind]), *indexes)
+
+
+class Agency(Fact, table=True):
+    """Agencies that take part."""
+
+    __table_args__ = _unique(p.Agency)
+    ori: str = Field(max_length=9)
+    name: str
+    requester_class: str
+
+
+class Court(Fact, table=True):
+    """Courts that may enter orders."""
+
+    __table_args__ = _unique(p.Court)
+    court_id: str
+    name: str
+
+
+class SigningKey(Fact, table=True):
+    """Public keys, and whom they speak for."""
+
+    __tablename__: ClassVar[str] = "signing_key"
+    __table_args__ = _unique(p.Key)
+    kid: str
+    party: str
+    role: Role = Field(sa_type=Word(Role))  # type: ignore[call-overload]
+    public_key: bytes = Field(sa_type=LargeBinary)
+
+
+class Record(Fact, table=True):
+    """Versions of records."""
+
+    __table_args__ = _unique(p.Record)
+    record_id: str = Field(max_length=32)
+    owner: str = Field(max_length=9)
+    record_class: RecordClass = Field(sa_type=Word(RecordClass))  # type: ignore[call-overload]
+    version: int
+    enrolment_sha256: bytes = Field(sa_type=LargeBinary)
+
+
+class BlindIndex(Fact, table=True):
+    """Blind indexes of records."""
+
+    __tablename__: ClassVar[str] = "blind_index"
+    __table_args__ = _unique(p.Index, Index(None, "target"))
+    record_id: str = Field(max_length=32)
+    target: str
+    kin: bool
+
+
+class Suppression(Fact, table=True):
+    """Targets of covering orders."""
+
+    __table_args__ = _unique(p.Suppression, Index(None, "target"))
+    order_id: str
+    kind: str
+    target: str
+    owner_only: str | None = None
+    mode: str
+    statute: str
+    entered_by: str
+    lapses_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class ShareGrant(Fact, table=True):
+    """What owners let grantees do."""
+
+    __tablename__: ClassVar[str] = "share_grant"
+    __table_args__ = _unique(p.Grant, Index(None, "grantee"))
+    grant_id: str
+    owner: str
+    grantee: str
+    classes: str = Field(sa_type=Words)
+    purposes: str = Field(sa_type=Words)
+    rights: str = Field(sa_type=Words)
+    expires_at: datetime = Field(sa_type=Moment)
+
+
+class Tick(Fact, table=True):
+    """The exchange's clock."""
+
+    __table_args__ = _unique(p.Tick)
+    at: datetime = Field(sa_type=Moment)
+
+
+class Search(Fact, table=True):
+    """Attempts to answer searches."""
+
+    __table_args__ = _unique(p.Search)
+    search_id: str
+    attempt: int
+    requester: str
+    user: str
+    purpose: str
+    shown_max: int
+    reopens: str | None = None
+
+
+class Withheld(Fact, table=True):
+    """Searches that were given up."""
+
+    __table_args__ = _unique(p.Withheld)
+    search_id: str
+
+
+class Review(Fact, table=True):
+    """Examiners' looks at candidates."""
+
+    __table_args__ = _unique(p.Review)
+    review_id: str
+    search_id: str = Field(index=True)
+    user: str
+    commitment: bytes = Field(sa_type=LargeBinary)
+
+
+class Reveal(Fact, table=True):
+    """Identities that were asked for."""
+
+    __table_args__ = _unique(p.Reveal)
+    reveal_id: str
+    search_id: str = Field(index=True)
+    user: str
+    commitment: bytes = Field(sa_type=LargeBinary)
+
+
+class Certificate(Fact, table=True):
+    """Certified erasures."""
+
+    __table_args__ = _unique(p.Certificate)
+    certificate_id: str
+    order_id: str
+
+
+class Seen(SQLModel, table=True):
+    """Orders already taken, by verified signer and event id, for ever (rule 10)."""
+
+    signer: str = Field(primary_key=True)
+    event_id: str = Field(primary_key=True)
+    value_sha256: bytes = Field(sa_type=LargeBinary)
+    position: int = Field(sa_type=BigInteger)
+
+
+class Refused(SQLModel, table=True):
+    """Entries that had no effect, and why."""
+
+    position: int = Field(primary_key=True, sa_type=BigInteger)
+    signer: str
+    reason: str
+    message: str
+
+
+class Applied(SQLModel, table=True):
+    """How far the ledger is, of which journal: written with the view, in one transaction (rule 11)."""
+
+    name: str = Field(primary_key=True)
+    next: int = Field(sa_type=BigInteger)
+    epoch: int
+    topic_id: str
+    frontier: bytes = Field(sa_type=LargeBinary)
+
+
+class Follower(SQLModel, table=True):
+    """How far each duty and projection is in each stream it follows."""
+
+    name: str = Field(primary_key=True)
+    stream: str = Field(primary_key=True)
+    next: int = Field(sa_type=BigInteger)
+
+
+def _table(model: type[SQLModel]) -> Table:
+    return SQLModel.metadata.tables[str(model.__tablename__)]
+
+
+TABLES: dict[type[p.Row], Table] = {
+    p.Agency: _table(Agency),
+    p.Court: _table(Court),
+    p.Key: _table(SigningKey),
+    p.Record: _table(Record),
+    p.Index: _table(BlindIndex),
+    p.Suppression: _table(Suppression),
+    p.Grant: _table(ShareGrant),
+    p.Tick: _table(Tick),
+    p.Search: _table(Search),
+    p.Withheld: _table(Withheld),
+    p.Review: _table(Review),
+    p.Reveal: _table(Reveal),
+    p.Certificate: _table(Certificate),
+}
+SEEN, REFUSED, APPLIED, FOLLOWER = _table(Seen), _table(Refused), _table(Applied), _table(Follower)

@@ -1,0 +1,120 @@
+"""The verdict: may this requester be shown this record, as of a place in the journal? (rules 1-4; the pure reference)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from comity.domain import posting as p
+from comity.domain.entries import RecordClass
+from comity.domain.ids import Ori, RecordId
+from comity.domain.policy import MODES
+
+
+class Verdict(StrEnum):
+    """The verdict's reason, for auditors; a caller sees only whether a record is there (R32)."""
+
+    STANDS = "stands"
+    NOT_ADMITTED = "not-admitted"
+    SUPPRESSED = "suppressed"
+    NOT_REGISTERED = "not-registered"
+    NOT_GRANTED = "not-granted"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who asks, for what, with which right, among which classes of record."""
+
+    requester: Ori
+    purpose: str
+    right: str
+    classes: frozenset[RecordClass]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The rows that bear on a judgement, from one snapshot of the ledger, whose position (``applied``) is part of it."""
+
+    applied: int
+    records: tuple[p.Record, ...] = ()
+    indexes: tuple[p.Index, ...] = ()
+    suppressions: tuple[p.Suppression, ...] = ()
+    grants: tuple[p.Grant, ...] = ()
+    agencies: tuple[p.Agency, ...] = ()
+    ticks: tuple[p.Tick, ...] = ()
+
+    def clock(self, as_of: int) -> datetime | None:
+        """Return the latest time that had been entered: lower ticks do nothing (rule 8)."""
+        return max((tick.at for tick in self.ticks if tick.holds(as_of)), default=None)
+
+    def record(self, record_id: RecordId, as_of: int) -> p.Record | None:
+        """Return the record's highest version admitted by then."""
+        held = (row for row in self.records if row.record_id == record_id and row.holds(as_of))
+        return max(held, key=lambda row: row.version, default=None)
+
+    def targets(self, record_id: RecordId, as_of: int) -> frozenset[str]:
+        """Return all that an order may name to cover this record: itself, its indexes, and its kin's.
+
+        Kin are records with the same booking number or photograph file: a sealed record must not come back under another id.
+        """
+        held = [row for row in self.indexes if row.holds(as_of)]
+        own = {row.target for row in held if row.record_id == record_id}
+        shared = {row.target for row in held if row.record_id == record_id and row.kin}
+        kin = {row.record_id for row in held if row.target in shared} | {record_id}
+        return frozenset(own | {p.record_target(r) for r in kin} | {row.target for row in held if row.record_id in kin})
+
+    def covering(self, record: p.Record, as_of: int) -> tuple[p.Suppression, ...]:
+        """Return the orders that cover this record as of a position."""
+        names, now = self.targets(record.record_id, as_of), self.clock(as_of)
+        return tuple(
+            row
+            for row in self.suppressions
+            if row.target in names
+            and row.holds(as_of)
+            and row.owner_only in (None, record.owner)
+            and (row.lapses_at is None or now is None or row.lapses_at > now)
+        )
+
+
+def verdict(facts: Facts, question: Question, record_id: RecordId, as_of: int) -> Verdict:
+    """Judge one record as of a position; unknown facts withhold."""
+    if not any(row.ori == question.requester and row.holds(as_of) for row in facts.agencies):
+        return Verdict.NOT_REGISTERED
+    record = facts.record(record_id, as_of)
+    if record is None:
+        return Verdict.NOT_ADMITTED
+    own = record.owner == question.requester
+    for order in facts.covering(record, as_of):
+        mode = MODES.get(order.mode)
+        if not own or mode is None or not mode.owner_searches:
+            return Verdict.SUPPRESSED
+    if record.record_class not in question.classes:
+        return Verdict.NOT_GRANTED
+    if own or granted(facts, question, record.owner, record.record_class, as_of):
+        return Verdict.STANDS
+    return Verdict.NOT_GRANTED
+
+
+def granted(facts: Facts, question: Question, owner: Ori, record_class: RecordClass, as_of: int) -> bool:
+    """Say whether a grant of this owner lets the requester do this, as of a position; minors are never shared (R3)."""
+    now = facts.clock(as_of)
+    return record_class is not RecordClass.MINOR and any(
+        row.owner == owner
+        and row.grantee == question.requester
+        and record_class in row.classes
+        and question.purpose in row.purposes
+        and question.right in row.rights
+        and row.holds(as_of)
+        and now is not None
+        and row.expires_at > now
+        for row in facts.grants
+    )
+
+
+def blocks(facts: Facts, question: Question, as_of: int) -> frozenset[tuple[Ori, RecordClass]]:
+    """Return which agencies' records of which class the requester may search: what the gallery is asked."""
+    own = {(question.requester, c) for c in question.classes}
+    owners = {row.owner for row in facts.grants if row.grantee == question.requester}
+    shared = {(o, c) for o in owners for c in question.classes if granted(facts, question, o, c, as_of)}
+    return frozenset(own | shared)

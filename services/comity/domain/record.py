@@ -1,0 +1,70 @@
+"""The life of a record: states, and what may follow what, as a table (decide / evolve)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from comity.domain import entries as e
+
+
+class State(StrEnum):
+    """Where a record stands, for a person to read; what may be shown is decided by ``judge`` alone."""
+
+    ABSENT = "absent"
+    ADMITTED = "admitted"
+    PROVISIONAL = "provisionally sealed"
+    SEALED = "sealed"
+    EXPUNGED = "expunged"
+
+
+# state → what may happen to it → the state after. An order for a record that is absent stands: it covers what comes later.
+TRANSITIONS: dict[State, dict[type, State]] = {
+    State.ABSENT: {
+        e.RecordsAdmitted: State.ADMITTED,
+        e.RecordsProvisionallySealed: State.PROVISIONAL,
+        e.RecordsSealed: State.SEALED,
+        e.RecordsExpunged: State.EXPUNGED,
+    },
+    State.ADMITTED: {
+        e.RecordsAdmitted: State.ADMITTED,
+        e.RecordsProvisionallySealed: State.PROVISIONAL,
+        e.RecordsSealed: State.SEALED,
+        e.RecordsExpunged: State.EXPUNGED,
+    },
+    State.PROVISIONAL: {
+        e.RecordsAdmitted: State.PROVISIONAL,
+        e.RecordsProvisionallySealed: State.PROVISIONAL,
+        e.ProvisionalSealLifted: State.ADMITTED,
+        e.RecordsUnsealed: State.ADMITTED,
+        e.RecordsSealed: State.SEALED,
+        e.RecordsExpunged: State.EXPUNGED,
+    },
+    State.SEALED: {
+        e.RecordsAdmitted: State.SEALED,
+        e.RecordsProvisionallySealed: State.SEALED,
+        e.RecordsSealed: State.SEALED,
+        e.RecordsUnsealed: State.ADMITTED,
+        e.RecordsExpunged: State.EXPUNGED,
+    },
+    State.EXPUNGED: {
+        e.RecordsAdmitted: State.EXPUNGED,
+        e.RecordsProvisionallySealed: State.EXPUNGED,
+        e.RecordsSealed: State.EXPUNGED,
+        e.RecordsUnsealed: State.EXPUNGED,
+        e.RecordsExpunged: State.EXPUNGED,
+    },
+}
+
+
+def decide(state: State, what: type) -> str | None:
+    """Return why this makes no sense for a record in this state, for a preview to show; None where it may be done."""
+    if what not in TRANSITIONS[state]:
+        return f"A record that is {state} cannot be met by {what.__name__}."
+    if TRANSITIONS[state][what] is state and what is not e.RecordsAdmitted:
+        return f"The record is {state} already; {what.__name__} changes nothing."
+    return None
+
+
+def evolve(state: State, what: type) -> State:
+    """Return the state after an event; what the table does not name changes nothing."""
+    return TRANSITIONS[state].get(what, state)

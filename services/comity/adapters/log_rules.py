@@ -1,0 +1,45 @@
+"""What both logs refuse and how both place an entry, so that one history lies alike in either of them."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+from comity.domain.log import Entry, Stream, Topic
+from comity.errors import InvalidInput, TooLarge
+
+VALUE_BYTES_MAX = 16 * 1024 * 1024  # eight photographs of 2 MiB; also what the broker is told to take
+KEY_BYTES_MAX = 1024  # ids are 32 characters; a stranger's key is kept in quarantine, not refused there
+HEADERS_BYTES_MAX = 64 * 1024  # eight CloudEvents attributes and one signature are under 1 KiB
+FRAME_BYTES_MAX = 4096  # record and batch framing around the three above, rounded up
+RECORD_BYTES_MAX = VALUE_BYTES_MAX + HEADERS_BYTES_MAX + KEY_BYTES_MAX + FRAME_BYTES_MAX
+BATCH_BYTES_MAX = 64 * 1024 * 1024  # what one poll may hold in memory, one entry above it
+
+COMPACTED_PARTITIONS = 3  # a stream for each of three encoders; the journal has one on purpose (DESIGN.md §3)
+
+
+def streams(topic: Topic) -> tuple[Stream, ...]:
+    """Return the topic's streams, in order of their partitions."""
+    return tuple(Stream(topic, partition) for partition in range(COMPACTED_PARTITIONS if topic.compacted else 1))
+
+
+def stream_of(topic: Topic, key: bytes | None) -> Stream:
+    """Return the stream that entries of this key keep: crc32 of the key over the partitions."""
+    return Stream(topic, crc32(key or b"") % len(streams(topic)))
+
+
+def admit(topic: Topic, entry: Entry) -> Stream:
+    """Return where the entry goes.
+
+    Raises InvalidInput for a compacted topic's entry without a key, TooLarge for one over a limit: nothing was appended.
+    """
+    if topic.compacted and entry.key is None:
+        raise InvalidInput(f"an entry of {topic} needs a key", advice="Give the record's id as its key.")
+    headers_bytes = sum(len(name) + len(value) for name, value in entry.headers)
+    for what, size, limit in (
+        ("value", len(entry.value or b""), VALUE_BYTES_MAX),
+        ("key", len(entry.key or b""), KEY_BYTES_MAX),
+        ("headers", headers_bytes, HEADERS_BYTES_MAX),
+    ):
+        if size > limit:
+            raise TooLarge(f"the entry's {what} has {size} bytes", advice=f"At most {limit} bytes.", size=size, limit=limit)
+    return stream_of(topic, entry.key)

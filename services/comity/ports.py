@@ -10,8 +10,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from comity.domain.authority import Refusal
 from comity.domain.ids import Ori, RecordId
+from comity.domain.judge import Facts
 from comity.domain.log import Batch, Entry, Placed, Stream, Topic
+from comity.domain.merkle import Frontier
+from comity.domain.posting import Change, Key, Row
 
 Vector = NDArray[np.float32]  # (128,), L2-normalised
 
@@ -248,4 +252,107 @@ class PhotoStore(Protocol):
 
     def names(self) -> Iterator[str]:
         """Yield every name, for fsck."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the ledger is (``next``: the position to apply next), of which journal, under which writer's epoch."""
+
+    next: int
+    epoch: int
+    topic_id: str
+    frontier: Frontier
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What one journal entry comes to: changes, or a refusal; ``seen`` remembers an order for ever (rule 10)."""
+
+    position: int
+    signer: str
+    changes: tuple[Change, ...] = ()
+    refused: Refusal | None = None
+    event_id: str | None = None
+    value_sha256: bytes = b""
+
+
+class LedgerView(Protocol):
+    """What the acts read of the ledger. Thread-safe."""
+
+    def facts(self, requester: str, records: Collection[RecordId], as_of: int) -> Facts:
+        """Return, from one snapshot, every row that bears on judging these records for this requester from ``as_of`` on."""
+        ...
+
+    def prospect(self, targets: Collection[str]) -> Facts:
+        """Return the rows that bear on a record not admitted yet, which would have these targets."""
+        ...
+
+    def found(self, targets: Collection[str]) -> tuple[RecordId, ...]:
+        """Return the records that bear one of these targets (a record's own, or a blind index)."""
+        ...
+
+    def rows(self, kind: type[Row], **where: str) -> tuple[Row, ...]:
+        """Return the rows of one kind with these values, oldest first (up to 10,000)."""
+        ...
+
+    def keys(self) -> tuple[Key, ...]:
+        """Return every signing key, past ones too."""
+        ...
+
+    def seen(self, signer: str, event_id: str) -> tuple[bytes, int] | None:
+        """Return the digest and position of an order already taken."""
+        ...
+
+    def refusals(self, signer: str | None = None) -> tuple[Posted, ...]:
+        """Return the newest entries that had no effect (up to 1,000), of one signer or of all."""
+        ...
+
+    def progress(self) -> Progress:
+        """Return how far the ledger is."""
+        ...
+
+
+class Ledger(LedgerView, Protocol):
+    """The ledger's writer, held by its projector alone."""
+
+    def claim(self, topic_id: str) -> Progress:
+        """Take a new epoch, so that an older writer's next transaction rolls back. Raises Halted if the journal is another."""
+        ...
+
+    def apply(self, seen: Progress, after: Progress, posted: Sequence[Posted]) -> None:
+        """Execute changes and move the position, in one transaction. Raises Halted unless the position is still ``seen``."""
+        ...
+
+    def reset(self) -> None:
+        """Forget every row, before a rebuild from position 0."""
+        ...
+
+
+class Positions(Protocol):
+    """How far each duty and projection is; a lost position is replayed, which changes nothing."""
+
+    def load(self, name: str) -> Mapping[str, int]:
+        """Return the next position of each stream that this follower has read, by the stream's name."""
+        ...
+
+    def save(self, name: str, stream: str, position: int) -> None:
+        """Remember the next position to read."""
+        ...
+
+    def clear(self, name: str) -> None:
+        """Start this follower from nothing."""
+        ...
+
+
+class Watch(Protocol):
+    """Lets a release wait until the ledger has applied everything before a position."""
+
+    def wait(self, position: int, timeout_seconds: float) -> bool:
+        """Return True once ``applied >= position``; False at the deadline. Raises Halted if the projector has stopped."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """Return the next position to apply."""
         ...

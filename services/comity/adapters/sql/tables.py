@@ -114,7 +114,7 @@ class SigningKey(Fact, table=True):
     __table_args__ = _unique(p.Key)
     kid: str
     party: str
-    role: Role = Field(sa_type=Word(Role))  # type: ignore[call-overload]
+    role: Role = Field(sa_type=Word(Role))
     public_key: bytes = Field(sa_type=LargeBinary)
 
 
@@ -124,7 +124,7 @@ class Record(Fact, table=True):
     __table_args__ = _unique(p.Record)
     record_id: str = Field(max_length=32)
     owner: str = Field(max_length=9)
-    record_class: RecordClass = Field(sa_type=Word(RecordClass))  # type: ignore[call-overload]
+    record_class: RecordClass = Field(sa_type=Word(RecordClass))
     version: int
     enrolment_sha256: bytes = Field(sa_type=LargeBinary)
 
@@ -256,6 +256,9 @@ class Follower(SQLModel, table=True):
     name: str = Field(primary_key=True)
     stream: str = Field(primary_key=True)
     next: int = Field(sa_type=BigInteger)
+
+
+METADATA = SQLModel.metadata
 
 
 def _table(model: type[SQLModel]) -> Table:

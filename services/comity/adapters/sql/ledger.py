@@ -1,0 +1,232 @@
+"""The ledger on SQL: executes what ``domain/posting`` says, and reads one snapshot for ``domain/judge``.
+
+It writes in one place only: ``apply`` executes a batch's changes, then moves ``applied.next`` where it still is what the caller
+saw, in one transaction. A crash before the commit leaves the batch to be applied again; a writer of an older epoch rolls back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import fields
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Connection, Engine, Select, Table, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as insert_or_nothing
+
+from comity.adapters.sql.tables import APPLIED, REFUSED, SEEN, TABLES
+from comity.domain import posting as p
+from comity.domain.authority import Refusal
+from comity.domain.ids import END, RecordId
+from comity.domain.judge import Facts
+from comity.domain.merkle import Frontier
+from comity.errors import Halted
+from comity.ports import Posted, Progress
+
+NAME = "ledger"
+ROWS_MAX, REFUSALS_MAX = 10_000, 1_000
+CHUNK = 500  # values in one IN list; SQLite takes 32,766 parameters in a statement
+
+Row = TypeVar("Row", bound=p.Row)
+R, X, S, G, A, T = (TABLES[k] for k in (p.Record, p.Index, p.Suppression, p.Grant, p.Agency, p.Tick))
+
+
+def _columns(kind: type[p.Row]) -> list[Any]:
+    return [TABLES[kind].c[f.name] for f in fields(kind)]
+
+
+def _some(name: str) -> Any:  # noqa: ANN401 (SQLAlchemy's expression types)
+    return bindparam(name, expanding=True)
+
+
+RECORDS = select(*_columns(p.Record)).where(R.c.record_id.in_(_some("records")))
+OWN_INDEXES = select(*_columns(p.Index)).where(X.c.record_id.in_(_some("records")))
+KIN = select(X.c.record_id).where(X.c.kin, X.c.target.in_(_some("targets"))).distinct()
+SUPPRESSIONS = select(*_columns(p.Suppression)).where(S.c.target.in_(_some("targets")))
+GRANTS = select(*_columns(p.Grant)).where(G.c.grantee == bindparam("requester"))
+AGENCIES = select(*_columns(p.Agency)).where(A.c.ori == bindparam("requester"))
+LAST_TICK = select(func.max(T.c.entered)).where(T.c.entered < bindparam("as_of")).scalar_subquery()
+TICKS = select(*_columns(p.Tick)).where(or_(T.c.entered >= LAST_TICK, T.c.entered >= bindparam("as_of")))
+FOUND = select(X.c.record_id).where(X.c.target.in_(_some("targets"))).distinct()
+
+
+class SqlLedger:
+    """The ledger of one database. Reading is thread-safe; ``apply`` belongs to the projector."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    # --- reading: each method is one transaction, so one snapshot ---
+
+    def facts(self, requester: str, records: Collection[RecordId], as_of: int) -> Facts:
+        """Return the rows that bear on these records for this requester, and the position they are from."""
+        with self._engine.begin() as connection:
+            applied = _progress(connection).next  # first: it fixes the snapshot
+            own = _fetch(connection, OWN_INDEXES, p.Index, records=records)
+            return Facts(
+                applied=applied,
+                records=_fetch(connection, RECORDS, p.Record, records=records),
+                **_covers(connection, own, records),
+                grants=_fetch(connection, GRANTS, p.Grant, requester=requester),
+                agencies=_fetch(connection, AGENCIES, p.Agency, requester=requester),
+                ticks=_fetch(connection, TICKS, p.Tick, as_of=as_of),
+            )
+
+    def prospect(self, targets: Collection[str]) -> Facts:
+        """Return the rows that bear on a record not admitted yet."""
+        with self._engine.begin() as connection:
+            applied = _progress(connection).next
+            kin = _strings(connection, KIN, targets=targets)
+            own = _fetch(connection, OWN_INDEXES, p.Index, records=kin)
+            names = {*targets, *(p.record_target(RecordId(r)) for r in kin), *(row.target for row in own)}
+            suppressions = _fetch(connection, SUPPRESSIONS, p.Suppression, targets=names)
+            ticks = _fetch(connection, TICKS, p.Tick, as_of=applied)
+            return Facts(applied=applied, indexes=own, suppressions=suppressions, ticks=ticks)
+
+    def found(self, targets: Collection[str]) -> tuple[RecordId, ...]:
+        """Return the records that bear one of these targets."""
+        ids = [RecordId(t.removeprefix("record:")) for t in targets if t.startswith("record:")]
+        with self._engine.begin() as connection:
+            named = {row.record_id for row in _fetch(connection, RECORDS, p.Record, records=ids)}
+            return tuple(sorted(named | {RecordId(r) for r in _strings(connection, FOUND, targets=targets)}))
+
+    def rows(self, kind: type[p.Row], **where: str) -> tuple[p.Row, ...]:
+        """Return the rows of one kind with these values, oldest first."""
+        table = TABLES[kind]
+        query = select(*_columns(kind)).where(and_(True, *(table.c[k] == v for k, v in where.items())))
+        with self._engine.begin() as connection:
+            return _read(kind, connection.execute(query.order_by(table.c.place).limit(ROWS_MAX)).mappings())
+
+    def keys(self) -> tuple[p.Key, ...]:
+        """Return every signing key."""
+        return cast("tuple[p.Key, ...]", self.rows(p.Key))
+
+    def seen(self, signer: str, event_id: str) -> tuple[bytes, int] | None:
+        """Return the digest and position of an order already taken."""
+        query = select(SEEN.c.value_sha256, SEEN.c.position).where(SEEN.c.signer == signer, SEEN.c.event_id == event_id)
+        with self._engine.begin() as connection:
+            row = connection.execute(query).one_or_none()
+            return None if row is None else (row[0], row[1])
+
+    def refusals(self, signer: str | None = None) -> tuple[Posted, ...]:
+        """Return the newest entries that had no effect."""
+        query = select(REFUSED).order_by(REFUSED.c.position.desc()).limit(REFUSALS_MAX)
+        with self._engine.begin() as connection:
+            rows = connection.execute(query if signer is None else query.where(REFUSED.c.signer == signer)).mappings()
+            return tuple(Posted(r["position"], r["signer"], refused=Refusal(r["reason"], r["message"])) for r in rows)
+
+    def progress(self) -> Progress:
+        """Return how far the ledger is."""
+        with self._engine.begin() as connection:
+            return _progress(connection)
+
+    # --- writing: the projector's ---
+
+    def claim(self, topic_id: str) -> Progress:
+        """Take a new epoch of this journal's ledger."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                insert_or_nothing(APPLIED)
+                .values(name=NAME, next=0, epoch=0, topic_id=topic_id, frontier=b"")
+                .on_conflict_do_nothing()
+            )
+            connection.execute(update(APPLIED).values(epoch=APPLIED.c.epoch + 1))
+            progress = _progress(connection)
+        if progress.topic_id != topic_id:
+            raise Halted(
+                "The ledger was made from another journal than this one.",
+                advice="Restore the journal that belongs to it, or run `comity rebuild` to make the ledger anew.",
+            )
+        return progress
+
+    def apply(self, seen: Progress, after: Progress, posted: Sequence[Posted]) -> None:
+        """Execute changes and move the position, in one transaction."""
+        with self._engine.begin() as connection:
+            moved = connection.execute(
+                update(APPLIED)
+                .where(APPLIED.c.next == seen.next, APPLIED.c.epoch == seen.epoch)
+                .values(next=after.next, frontier=after.frontier.to_bytes())
+            )
+            if moved.rowcount != 1:
+                raise Halted("Another projector moved the ledger.", advice="Run one `comity up` on one home.")
+            _execute(connection, posted)
+
+    def reset(self) -> None:
+        """Forget every row."""
+        with self._engine.begin() as connection:
+            for table in (*TABLES.values(), SEEN, REFUSED, APPLIED):
+                connection.execute(delete(table))
+
+
+def _progress(connection: Connection) -> Progress:
+    row = connection.execute(select(APPLIED)).mappings().one_or_none()
+    if row is None:
+        return Progress(0, 0, "", Frontier())
+    return Progress(row["next"], row["epoch"], row["topic_id"], Frontier.from_bytes(row["next"], row["frontier"]))
+
+
+def _covers(connection: Connection, own: tuple[p.Index, ...], records: Collection[RecordId]) -> dict[str, Any]:
+    kin = _strings(connection, KIN, targets={row.target for row in own if row.kin}) - set(records)
+    indexes = own + (_fetch(connection, OWN_INDEXES, p.Index, records=kin) if kin else ())
+    targets = {row.target for row in indexes} | {p.record_target(RecordId(r)) for r in (*records, *kin)}
+    return {"indexes": indexes, "suppressions": _fetch(connection, SUPPRESSIONS, p.Suppression, targets=targets)}
+
+
+def _fetch(connection: Connection, query: Select[Any], kind: type[Row], **values: Any) -> tuple[Row, ...]:  # noqa: ANN401
+    ((name, value),) = values.items()
+    if isinstance(value, str | int):
+        return _read(kind, connection.execute(query, values).mappings())
+    rows = (row for part in _parts(value) for row in connection.execute(query, {name: part}).mappings())
+    return _read(kind, rows)
+
+
+def _strings(connection: Connection, query: Select[Any], *, targets: Collection[str]) -> set[str]:
+    return {row[0] for part in _parts(targets) for row in connection.execute(query, {"targets": part})}
+
+
+def _parts(values: Collection[str]) -> Iterable[list[str]]:
+    ordered = sorted(values)
+    return (ordered[i : i + CHUNK] for i in range(0, len(ordered), CHUNK))
+
+
+def _read(kind: type[Row], rows: Iterable[Any]) -> tuple[Row, ...]:
+    return tuple(kind(**row) for row in rows)
+
+
+def _execute(connection: Connection, posted: Sequence[Posted]) -> None:
+    """Execute changes in order: inserts are gathered per table and flushed before anything is ended."""
+    waiting: dict[Table, list[dict[str, Any]]] = {}
+    for entry in posted:
+        for change in entry.changes:
+            if isinstance(change, p.Enter):
+                kind = type(change.row)
+                values = {f.name: getattr(change.row, f.name) for f in fields(kind)}
+                waiting.setdefault(TABLES[kind], []).append(values)
+            else:
+                _flush(connection, waiting)
+                _end(connection, change, entry.position)
+    _flush(connection, waiting)
+    refused = [
+        {"position": x.position, "signer": x.signer, "reason": x.refused.reason, "message": x.refused.message}
+        for x in posted
+        if x.refused
+    ]
+    orders = [
+        {"signer": x.signer, "event_id": x.event_id, "value_sha256": x.value_sha256, "position": x.position}
+        for x in posted
+        if x.event_id and not x.refused
+    ]
+    for table, rows in ((REFUSED, refused), (SEEN, orders)):
+        if rows:
+            connection.execute(insert_or_nothing(table).on_conflict_do_nothing(), rows)
+
+
+def _flush(connection: Connection, waiting: dict[Table, list[dict[str, Any]]]) -> None:
+    for table, rows in waiting.items():
+        connection.execute(insert_or_nothing(table).on_conflict_do_nothing(), rows)
+    waiting.clear()
+
+
+def _end(connection: Connection, change: p.End, at: int) -> None:
+    table = TABLES[change.kind]
+    named = (table.c[name].in_(values) for name, values in change.where.items())
+    connection.execute(update(table).where(table.c.ended == END, table.c.entered < at, *named).values(ended=at))

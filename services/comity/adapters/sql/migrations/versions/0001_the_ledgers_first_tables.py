@@ -1,0 +1,309 @@
+"""The ledger's first tables."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "agency",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("ori", sa.String(length=9), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("requester_class", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_agency")),
+        sa.UniqueConstraint("ori", name=op.f("uq_agency_ori")),
+    )
+    with op.batch_alter_table("agency", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_agency_entered"), ["entered"], unique=False)
+
+    op.create_table(
+        "applied",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("next", sa.BigInteger(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("topic_id", sa.String(), nullable=False),
+        sa.Column("frontier", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_applied")),
+    )
+    op.create_table(
+        "blind_index",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("record_id", sa.String(length=32), nullable=False),
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("kin", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_blind_index")),
+        sa.UniqueConstraint("record_id", "target", name=op.f("uq_blind_index_record_id_target")),
+    )
+    with op.batch_alter_table("blind_index", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_blind_index_entered"), ["entered"], unique=False)
+        batch_op.create_index(batch_op.f("ix_blind_index_target"), ["target"], unique=False)
+
+    op.create_table(
+        "certificate",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("certificate_id", sa.String(), nullable=False),
+        sa.Column("order_id", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_certificate")),
+        sa.UniqueConstraint("certificate_id", name=op.f("uq_certificate_certificate_id")),
+    )
+    with op.batch_alter_table("certificate", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_certificate_entered"), ["entered"], unique=False)
+
+    op.create_table(
+        "court",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("court_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_court")),
+        sa.UniqueConstraint("court_id", name=op.f("uq_court_court_id")),
+    )
+    with op.batch_alter_table("court", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_court_entered"), ["entered"], unique=False)
+
+    op.create_table(
+        "follower",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("stream", sa.String(), nullable=False),
+        sa.Column("next", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "stream", name=op.f("pk_follower")),
+    )
+    op.create_table(
+        "record",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("record_id", sa.String(length=32), nullable=False),
+        sa.Column("owner", sa.String(length=9), nullable=False),
+        sa.Column("record_class", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("enrolment_sha256", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_record")),
+        sa.UniqueConstraint("record_id", "version", name=op.f("uq_record_record_id_version")),
+    )
+    with op.batch_alter_table("record", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_record_entered"), ["entered"], unique=False)
+
+    op.create_table(
+        "refused",
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("signer", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_refused")),
+    )
+    op.create_table(
+        "reveal",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("reveal_id", sa.String(), nullable=False),
+        sa.Column("search_id", sa.String(), nullable=False),
+        sa.Column("user", sa.String(), nullable=False),
+        sa.Column("commitment", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_reveal")),
+        sa.UniqueConstraint("reveal_id", name=op.f("uq_reveal_reveal_id")),
+    )
+    with op.batch_alter_table("reveal", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_reveal_entered"), ["entered"], unique=False)
+        batch_op.create_index(batch_op.f("ix_reveal_search_id"), ["search_id"], unique=False)
+
+    op.create_table(
+        "review",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("review_id", sa.String(), nullable=False),
+        sa.Column("search_id", sa.String(), nullable=False),
+        sa.Column("user", sa.String(), nullable=False),
+        sa.Column("commitment", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_review")),
+        sa.UniqueConstraint("review_id", name=op.f("uq_review_review_id")),
+    )
+    with op.batch_alter_table("review", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_review_entered"), ["entered"], unique=False)
+        batch_op.create_index(batch_op.f("ix_review_search_id"), ["search_id"], unique=False)
+
+    op.create_table(
+        "search",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("search_id", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("requester", sa.String(), nullable=False),
+        sa.Column("user", sa.String(), nullable=False),
+        sa.Column("purpose", sa.String(), nullable=False),
+        sa.Column("shown_max", sa.Integer(), nullable=False),
+        sa.Column("reopens", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_search")),
+        sa.UniqueConstraint("search_id", "attempt", "entered", name=op.f("uq_search_search_id_attempt_entered")),
+    )
+    with op.batch_alter_table("search", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_search_entered"), ["entered"], unique=False)
+
+    op.create_table(
+        "seen",
+        sa.Column("signer", sa.String(), nullable=False),
+        sa.Column("event_id", sa.String(), nullable=False),
+        sa.Column("value_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("signer", "event_id", name=op.f("pk_seen")),
+    )
+    op.create_table(
+        "share_grant",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("grant_id", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("grantee", sa.String(), nullable=False),
+        sa.Column("classes", sa.String(), nullable=False),
+        sa.Column("purposes", sa.String(), nullable=False),
+        sa.Column("rights", sa.String(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_share_grant")),
+        sa.UniqueConstraint("grant_id", name=op.f("uq_share_grant_grant_id")),
+    )
+    with op.batch_alter_table("share_grant", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_share_grant_entered"), ["entered"], unique=False)
+        batch_op.create_index(batch_op.f("ix_share_grant_grantee"), ["grantee"], unique=False)
+
+    op.create_table(
+        "signing_key",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("party", sa.String(), nullable=False),
+        sa.Column("role", sa.String(length=40), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_signing_key")),
+        sa.UniqueConstraint("kid", name=op.f("uq_signing_key_kid")),
+    )
+    with op.batch_alter_table("signing_key", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_signing_key_entered"), ["entered"], unique=False)
+
+    op.create_table(
+        "suppression",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("order_id", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("owner_only", sa.String(), nullable=True),
+        sa.Column("mode", sa.String(), nullable=False),
+        sa.Column("statute", sa.String(), nullable=False),
+        sa.Column("entered_by", sa.String(), nullable=False),
+        sa.Column("lapses_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_suppression")),
+        sa.UniqueConstraint("order_id", "target", name=op.f("uq_suppression_order_id_target")),
+    )
+    with op.batch_alter_table("suppression", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_suppression_entered"), ["entered"], unique=False)
+        batch_op.create_index(batch_op.f("ix_suppression_target"), ["target"], unique=False)
+
+    op.create_table(
+        "tick",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_tick")),
+        sa.UniqueConstraint("entered", name=op.f("uq_tick_entered")),
+    )
+    with op.batch_alter_table("tick", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_tick_entered"), ["entered"], unique=False)
+
+    op.create_table(
+        "withheld",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("search_id", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_withheld")),
+        sa.UniqueConstraint("search_id", name=op.f("uq_withheld_search_id")),
+    )
+    with op.batch_alter_table("withheld", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_withheld_entered"), ["entered"], unique=False)
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("withheld", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_withheld_entered"))
+
+    op.drop_table("withheld")
+    with op.batch_alter_table("tick", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_tick_entered"))
+
+    op.drop_table("tick")
+    with op.batch_alter_table("suppression", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_suppression_target"))
+        batch_op.drop_index(batch_op.f("ix_suppression_entered"))
+
+    op.drop_table("suppression")
+    with op.batch_alter_table("signing_key", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_signing_key_entered"))
+
+    op.drop_table("signing_key")
+    with op.batch_alter_table("share_grant", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_share_grant_grantee"))
+        batch_op.drop_index(batch_op.f("ix_share_grant_entered"))
+
+    op.drop_table("share_grant")
+    op.drop_table("seen")
+    with op.batch_alter_table("search", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_search_entered"))
+
+    op.drop_table("search")
+    with op.batch_alter_table("review", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_review_search_id"))
+        batch_op.drop_index(batch_op.f("ix_review_entered"))
+
+    op.drop_table("review")
+    with op.batch_alter_table("reveal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_reveal_search_id"))
+        batch_op.drop_index(batch_op.f("ix_reveal_entered"))
+
+    op.drop_table("reveal")
+    op.drop_table("refused")
+    with op.batch_alter_table("record", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_record_entered"))
+
+    op.drop_table("record")
+    op.drop_table("follower")
+    with op.batch_alter_table("court", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_court_entered"))
+
+    op.drop_table("court")
+    with op.batch_alter_table("certificate", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_certificate_entered"))
+
+    op.drop_table("certificate")
+    with op.batch_alter_table("blind_index", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_blind_index_target"))
+        batch_op.drop_index(batch_op.f("ix_blind_index_entered"))
+
+    op.drop_table("blind_index")
+    op.drop_table("applied")
+    with op.batch_alter_table("agency", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_agency_entered"))
+
+    op.drop_table("agency")

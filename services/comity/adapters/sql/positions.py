@@ -1,0 +1,32 @@
+"""How far each follower is, in the ledger's database."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from comity.adapters.sql.tables import FOLLOWER
+
+
+class SqlPositions:
+    """Positions of duties and projections, by name and stream."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def load(self, name: str) -> dict[str, int]:
+        """Return the next position of each stream that this follower has read."""
+        query = select(FOLLOWER.c.stream, FOLLOWER.c.next).where(FOLLOWER.c.name == name)
+        with self._engine.begin() as connection:
+            return {row.stream: row.next for row in connection.execute(query)}
+
+    def save(self, name: str, stream: str, position: int) -> None:
+        """Remember the next position to read."""
+        row = insert(FOLLOWER).values(name=name, stream=stream, next=position)
+        with self._engine.begin() as connection:
+            connection.execute(row.on_conflict_do_update(index_elements=["name", "stream"], set_={"next": position}))
+
+    def clear(self, name: str) -> None:
+        """Start this follower from nothing."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(FOLLOWER).where(FOLLOWER.c.name == name))

@@ -124,7 +124,7 @@ def _is_whole(path: Path) -> bool:
         expected = _sidecar(path).read_text(encoding="ascii", errors="replace").strip()
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == expected
-    except FileNotFoundError:
+    except OSError:  # absent; or unreadable, which the build will meet again and tell
         return False
 
 

@@ -30,10 +30,13 @@ def stream_of(topic: Topic, key: bytes | None) -> Stream:
 def admit(topic: Topic, entry: Entry) -> Stream:
     """Return where the entry goes.
 
-    Raises InvalidInput for a compacted topic's entry without a key, TooLarge for one over a limit: nothing was appended.
+    Raises InvalidInput for an entry with neither key nor value, or without a key in a compacted topic; TooLarge for one over a
+    limit: nothing was appended.
     """
     if topic.compacted and entry.key is None:
         raise InvalidInput(f"an entry of {topic} needs a key", advice="Give the record's id as its key.")
+    if entry.key is None and entry.value is None:
+        raise InvalidInput("an entry needs a key or a value", advice="Give one of them.")
     headers_bytes = sum(len(name) + len(value) for name, value in entry.headers)
     for what, size, limit in (
         ("value", len(entry.value or b""), VALUE_BYTES_MAX),

@@ -1,0 +1,237 @@
+"""The log that agencies run: Apache Kafka through kafka-python 3.0.
+
+An append writes in one place, the leader's log, and is acknowledged by all in-sync replicas (``acks=all``): a deposed leader
+cannot acknowledge it, which is why an append is the fence (DESIGN.md §4). What kafka-python cannot do is done here: it bounds
+no memory, and does not say which of its errors leave it open whether the entry was written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import errors as kafka_errors
+
+from comity.adapters import kafka_topics, log_rules
+from comity.adapters.kafka_erasure import settle
+from comity.adapters.kafka_reader import KafkaReader, header
+from comity.domain.log import Entry, Placed, Stream, Topic
+from comity.errors import NotAppended, OutcomeUnknown, Unavailable
+
+BOOTSTRAP_SECONDS_MAX = 5.0  # the library would wait 30 s, and then not say why
+REQUEST_SECONDS_MAX = 5.0
+DELIVERY_SECONDS_MAX = 10.0  # after this an entry that was not acknowledged is given up
+ASK_SECONDS_MAX = 5.0
+RETRY_SECONDS = 0.1  # between two tries of one entry
+BUFFER_BYTES_MAX = 64 * 1024 * 1024  # of entries under way: four of the largest, or 16,000 small ones
+CLOSE_SECONDS_MAX = 5.0
+
+# The same bytes are refused at every try, so no earlier try can have written them.
+_ALWAYS_REFUSED = (
+    kafka_errors.MessageSizeTooLargeError,
+    kafka_errors.RecordListTooLargeError,
+    kafka_errors.InvalidRecordError,
+    kafka_errors.InvalidTimestampError,
+    kafka_errors.InvalidTopicError,
+)
+
+
+class _Buffer:
+    """Bounds the bytes under way."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._free, self._changed = bytes_max, threading.Condition()
+
+    def take(self, size: int, seconds: float) -> bool:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._free >= size, max(0.0, seconds)):
+                return False
+            self._free -= size
+            return True
+
+    def give(self, size: int) -> None:
+        with self._changed:
+            self._free += size
+            self._changed.notify_all()
+
+
+class KafkaLog:
+    """The log on Kafka brokers. Thread-safe; not to be used after a fork.
+
+    ``prefix`` goes before every topic's name; ``replication`` is for topics that are made here (None: the brokers' default);
+    ``compaction`` for the compacted ones of these; ``security`` takes kafka-python's ``security_protocol``, ``sasl_…``, …
+    Raises Unavailable where no broker answers within 5 s, Halted where a topic has another shape.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str | Sequence[str],
+        *,
+        prefix: str = "",
+        replication: int | None = None,
+        compaction: Mapping[str, str] = kafka_topics.COMPACTION,
+        security: Mapping[str, object] | None = None,
+    ) -> None:
+        self._prefix, self._compaction = prefix, compaction
+        self._settings: dict[str, Any] = {
+            **(security or {}),
+            "bootstrap_servers": bootstrap if isinstance(bootstrap, str) else list(bootstrap),
+            "bootstrap_timeout_ms": int(1000 * BOOTSTRAP_SECONDS_MAX),
+            "request_timeout_ms": int(1000 * REQUEST_SECONDS_MAX),
+            "reconnect_backoff_max_ms": 1000,
+            "retry_backoff_ms": int(1000 * RETRY_SECONDS),
+        }
+        self._names = {
+            stream: TopicPartition(self._name(topic), stream.partition) for topic in Topic for stream in self.streams(topic)
+        }
+        self._buffer, self._closing = _Buffer(BUFFER_BYTES_MAX), threading.Lock()
+        self._closed = False
+        with contextlib.ExitStack() as opened, self._asking("reached"):
+            self._admin = KafkaAdminClient(**self._settings)
+            opened.callback(self._admin.close)
+            kafka_topics.ensure(self._admin, self._name, replication=replication, compaction=compaction)
+            self._ends = KafkaConsumer(
+                **self._settings,
+                group_id=None,
+                isolation_level="read_committed",
+                allow_auto_create_topics=False,
+                metrics_enabled=False,
+            )
+            opened.callback(self._ends.close)
+            self._producer = KafkaProducer(
+                **self._settings,
+                acks="all",
+                linger_ms=0,
+                metrics_enabled=False,
+                delivery_timeout_ms=int(1000 * DELIVERY_SECONDS_MAX),
+                max_block_ms=int(1000 * ASK_SECONDS_MAX),
+                max_request_size=log_rules.RECORD_BYTES_MAX,
+                allow_auto_create_topics=False,
+            )
+            opened.pop_all()
+
+    @property
+    def file_delete_seconds(self) -> float:
+        """Return how long a broker keeps a compacted segment's file before it deletes it."""
+        return int(self._compaction["file.delete.delay.ms"]) / 1000
+
+    def streams(self, topic: Topic) -> tuple[Stream, ...]:
+        """Return the topic's streams, in order of their partitions."""
+        return log_rules.streams(topic)
+
+    def append(self, topic: Topic, entry: Entry, *, timeout_seconds: float) -> Placed:
+        """Append to all in-sync replicas and return the entry at its place, dated by the broker.
+
+        Raises NotAppended where no broker was asked or the broker refuses these bytes, OutcomeUnknown for other failures, and
+        InvalidInput or TooLarge for what no log takes.
+        """
+        stream = log_rules.admit(topic, entry)
+        deadline = time.monotonic() + timeout_seconds
+        future = self._send(self._names[stream], entry, deadline)
+        began = time.monotonic()
+        try:
+            metadata = future.get(max(0.0, deadline - began))
+        except kafka_errors.KafkaError as error:
+            raise _failure(error, time.monotonic() - began) from error
+        if metadata.offset < 0:  # the broker knew it for a duplicate and no longer knew its place
+            raise OutcomeUnknown("Kafka took the entry but did not say where it stands", advice="Ask again what was done.")
+        return Placed(entry, stream, metadata.offset, metadata.timestamp)
+
+    def settle(self, topic: Topic, key: bytes, *, timeout_seconds: float) -> bool:
+        """Push compaction along after a tombstone; True once the log returns no value of this key and could delete its files.
+
+        It reads the key's stream from its beginning and appends the tombstone again until the segments roll: seconds where
+        compaction is fast, hours with production's settings, so False means "ask again later".
+        """
+        return topic.compacted and settle(self, topic, key, timeout_seconds=timeout_seconds)
+
+    def open(self, starts: Mapping[Stream, int]) -> AbstractContextManager[KafkaReader]:
+        """Open a reader at these positions, on connections of its own; close it by leaving the context."""
+        self._alive()
+        with self._asking("reached"):
+            return contextlib.closing(KafkaReader(self._settings, self._names, starts))
+
+    def end(self, stream: Stream) -> int:
+        """Return the stream's next position: for readiness and lag only; a deposed leader answers with an old one."""
+        self._alive()
+        with self._asking("asked for its end"):
+            ends = self._ends.end_offsets([self._names[stream]], timeout_ms=int(1000 * ASK_SECONDS_MAX))
+        return int(ends[self._names[stream]])
+
+    def identity(self, topic: Topic) -> str:
+        """Return Kafka's id of the topic: a topic made anew under the same name has another one."""
+        self._alive()
+        with self._asking("asked for its topics"):
+            described = kafka_topics.describe(self._admin, [self._name(topic)])[self._name(topic)]
+        if described["error_code"]:
+            error = kafka_topics.error_of(described).__name__
+            raise Unavailable(
+                f"Kafka does not describe {self._name(topic)} ({error})", advice="Look at the topic and this client's rights."
+            )
+        return str(described["topic_id"])
+
+    def close(self) -> None:
+        """Send what is under way, then close all connections; idempotent."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._producer.close(timeout=CLOSE_SECONDS_MAX)
+                self._ends.close(autocommit=False)
+                self._admin.close()
+
+    def _name(self, topic: Topic) -> str:
+        return self._prefix + topic.value
+
+    def _alive(self) -> None:
+        if self._closed:
+            raise Unavailable("the log is closed", advice="The program is shutting down.")
+
+    def _send(self, partition: TopicPartition, entry: Entry, deadline: float) -> Any:  # noqa: ANN401  # its future is untyped
+        """Hand the entry to the producer. What fails here was sent to no broker."""
+        size = log_rules.FRAME_BYTES_MAX + len(entry.value or b"")
+        if self._closed or not self._buffer.take(size, deadline - time.monotonic()):
+            advice = "The program is shutting down." if self._closed else "Brokers are slow or away: try again shortly."
+            raise NotAppended("the log is closed" if self._closed else "too much is under way to the log", advice=advice)
+        try:
+            self._producer.partitions_for(partition.topic)  # here, for `send` would return its failure like a broker's
+            future = self._producer.send(
+                partition.topic,
+                entry.value,
+                entry.key,
+                [(header(name), value) for name, value in entry.headers],
+                partition.partition,
+            )
+        except BaseException as error:
+            self._buffer.give(size)
+            if isinstance(error, kafka_errors.KafkaError):
+                raise NotAppended(
+                    f"Kafka was not asked ({type(error).__name__})", advice="Look at the brokers and this client's rights."
+                ) from error
+            raise
+        future.add_both(lambda _: self._buffer.give(size))
+        return future
+
+    @contextlib.contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except kafka_errors.KafkaError as error:
+            servers = self._settings["bootstrap_servers"]
+            advice = f"Is Kafka up at {servers}? A wrong password or protocol looks the same from here: see the client's log."
+            raise Unavailable(f"Kafka could not be {what} ({type(error).__name__})", advice=advice) from error
+
+
+def _failure(error: kafka_errors.KafkaError, seconds: float) -> NotAppended | OutcomeUnknown:
+    """Say what a failed append means.
+
+    A refusal of rights may follow a try whose answer was lost; one before a second try could begin is the first answer.
+    """
+    first_answer = isinstance(error, kafka_errors.AuthorizationError) and seconds < RETRY_SECONDS
+    if isinstance(error, _ALWAYS_REFUSED) or first_answer:
+        return NotAppended(f"Kafka refused the entry ({type(error).__name__})", advice="Look at this client's rights and limits.")
+    return OutcomeUnknown(f"Kafka did not confirm the entry ({type(error).__name__})", advice="Ask again what was done.")

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comity.domain.authority import Refusal
-from comity.domain.ids import Ori, RecordId
+from comity.domain.ids import Ori, PartyId, RecordId, UserId
 from comity.domain.judge import Facts
 from comity.domain.log import Batch, Entry, Placed, Stream, Topic
 from comity.domain.merkle import Frontier
 from comity.domain.posting import Change, Key, Row
+from comity.wire.signing import SigningKey
 
 Vector = NDArray[np.float32]  # (128,), L2-normalised
 
@@ -296,7 +297,7 @@ class LedgerView(Protocol):
         """Return the rows of one kind with these values, oldest first (up to 10,000)."""
         ...
 
-    def keys(self) -> tuple[Key, ...]:
+    def signing_keys(self) -> tuple[Key, ...]:
         """Return every signing key, past ones too."""
         ...
 
@@ -345,6 +346,30 @@ class Positions(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An enrolment that the encoder could not use, for its agency to read and act on (R6)."""
+
+    record_id: RecordId
+    owner: Ori
+    version: int
+    photo: int | None
+    reason: str
+    advice: str
+
+
+class Rejections(Protocol):
+    """What the encoder rejected, for the agencies."""
+
+    def add(self, rejection: Rejection) -> None:
+        """Remember a rejection; the same record and version again replaces it."""
+        ...
+
+    def of(self, owner: Ori, record: RecordId | None = None) -> tuple[Rejection, ...]:
+        """Return an agency's newest rejections (up to 1,000), or one record's."""
+        ...
+
+
 class Watch(Protocol):
     """Lets a release wait until the ledger has applied everything before a position."""
 
@@ -356,3 +381,21 @@ class Watch(Protocol):
     def position(self) -> int:
         """Return the next position to apply."""
         ...
+
+
+class Keyring(Protocol):
+    """Signing keys that the exchange holds for parties who press buttons at the desk; their own systems hold their own."""
+
+    def signer(self, party: str) -> SigningKey:
+        """Return this party's signing key. Raises NotFound where the exchange does not hold it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody signed in: a pseudonym for the log, the party they act for, and their roles."""
+
+    user_id: UserId
+    name: str = field(repr=False)
+    party: PartyId
+    roles: frozenset[str]

@@ -20,6 +20,41 @@ _ORI = re.compile(r"[A-Z]{2}[A-Z0-9]{7}")
 _RECORD = re.compile(r"[0-9a-f]{32}")
 
 
+def record_key(record: RecordId) -> str:
+    """Return the vault's name for the key that a record's photographs, particulars and templates are encrypted under."""
+    return f"record/{record}"
+
+
+def search_key(search: SearchId) -> str:
+    """Return the vault's name for the key that a search's probe, candidates and reasons are encrypted under."""
+    return f"search/{search}"
+
+
+def photo_name(record: RecordId, version: int, photo: int) -> str:
+    """Return the photo store's name for one photograph's ciphertext, which is its encryption context too."""
+    return f"record/{record}/{version}/{photo}"
+
+
+def particulars_name(record: RecordId, version: int) -> str:
+    """Return the photo store's name for the particulars' ciphertext, which is its encryption context too."""
+    return f"record/{record}/{version}/particulars"
+
+
+def template_context(record: RecordId, version: int, photo: int) -> bytes:
+    """Return the encryption context of one template."""
+    return f"template/{record}/{version}/{photo}".encode()
+
+
+def probe_name(search: SearchId) -> str:
+    """Return the photo store's name for a search's probe, which is its encryption context too."""
+    return f"search/{search}/probe"
+
+
+def candidates_context(search: SearchId, attempt: int) -> bytes:
+    """Return the encryption context of an attempt's candidates."""
+    return f"candidates/{search}/{attempt}".encode()
+
+
 def ori(text: str) -> Ori:
     """Read an originating agency identifier.
 

@@ -298,9 +298,17 @@ def _admit(record: e.AdmittedRecord, at: int) -> Iterator[Change]:
             enrolment_sha256=record.enrolment_sha256,
         )
     )
-    for index in record.indexes:
-        kin = index.kind in (e.IndexKind.BOOKING, e.IndexKind.PHOTOGRAPH)
-        yield Enter(Index(entered=at, record_id=record.record_id, target=index_target(index), kin=kin))
+    for index in admitted_indexes(record, at):
+        yield Enter(index)
+
+
+def admitted_indexes(record: e.AdmittedRecord, at: int) -> tuple[Index, ...]:
+    """Return the index rows of an admitted record; those by which a record would be known again make kin."""
+    kin = (e.IndexKind.BOOKING, e.IndexKind.PHOTOGRAPH)
+    return tuple(
+        Index(entered=at, record_id=record.record_id, target=index_target(index), kin=index.kind in kin)
+        for index in record.indexes
+    )
 
 
 def _cover(order: e.Cover, at: int, signer: Signer) -> Iterator[Change]:

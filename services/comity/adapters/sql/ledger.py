@@ -96,7 +96,7 @@ class SqlLedger:
         with self._engine.begin() as connection:
             return _read(kind, connection.execute(query.order_by(table.c.place).limit(ROWS_MAX)).mappings())
 
-    def keys(self) -> tuple[p.Key, ...]:
+    def signing_keys(self) -> tuple[p.Key, ...]:
         """Return every signing key."""
         return cast("tuple[p.Key, ...]", self.rows(p.Key))
 

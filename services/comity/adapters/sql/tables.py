@@ -258,6 +258,17 @@ class Follower(SQLModel, table=True):
     next: int = Field(sa_type=BigInteger)
 
 
+class Rejected(SQLModel, table=True):
+    """Enrolments that the encoder could not use."""
+
+    record_id: str = Field(primary_key=True, max_length=32)
+    version: int = Field(primary_key=True)
+    owner: str = Field(max_length=9, index=True)
+    photo: int | None = None
+    reason: str
+    advice: str
+
+
 METADATA = SQLModel.metadata
 
 
@@ -281,3 +292,4 @@ TABLES: dict[type[p.Row], Table] = {
     p.Certificate: _table(Certificate),
 }
 SEEN, REFUSED, APPLIED, FOLLOWER = _table(Seen), _table(Refused), _table(Applied), _table(Follower)
+REJECTED = _table(Rejected)

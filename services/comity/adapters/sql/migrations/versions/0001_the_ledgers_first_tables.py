@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -108,6 +107,19 @@ def upgrade() -> None:
         sa.Column("message", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("position", name=op.f("pk_refused")),
     )
+    op.create_table(
+        "rejected",
+        sa.Column("record_id", sa.String(length=32), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("owner", sa.String(length=9), nullable=False),
+        sa.Column("photo", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("advice", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("record_id", "version", name=op.f("pk_rejected")),
+    )
+    with op.batch_alter_table("rejected", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rejected_owner"), ["owner"], unique=False)
+
     op.create_table(
         "reveal",
         sa.Column("place", sa.Integer(), nullable=False),
@@ -283,6 +295,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_reveal_entered"))
 
     op.drop_table("reveal")
+    with op.batch_alter_table("rejected", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_rejected_owner"))
+
+    op.drop_table("rejected")
     op.drop_table("refused")
     with op.batch_alter_table("record", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_record_entered"))

@@ -1,0 +1,133 @@
+"""An agency publishes a record: it asks for the id, key and indexes, encrypts and signs at home, and sends the bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from comity.acts.indexes import Indexer
+from comity.acts.journal import Journal
+from comity.domain import entries as e
+from comity.domain.ids import Ori, RecordId, record_key
+from comity.domain.log import Entry, Placed, Topic
+from comity.domain.posting import Agency, Key, Record, admitted_indexes, index_target, record_target
+from comity.errors import InvalidInput, NotFound, NotPermitted, SuppressedRecord
+from comity.ports import KeyVault, LedgerView
+from comity.wire.codec import Undecodable
+from comity.wire.envelope import Envelope, from_entry
+from comity.wire.signing import BadSignature
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What a publisher needs to encrypt and name a record."""
+
+    record_id: RecordId
+    data_key: bytes = field(repr=False)
+    indexes: tuple[e.BlindIndex, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where an event was entered, and the digest of the very bytes: the publisher's proof."""
+
+    topic: str
+    partition: int
+    position: int
+    sha256: str
+    appended_at_ms: int
+
+
+class Enrol:
+    """The intake of records."""
+
+    def __init__(self, journal: Journal, ledger: LedgerView, vault: KeyVault, indexer: Indexer) -> None:
+        self._journal, self._ledger, self._vault, self._indexer = journal, ledger, vault, indexer
+
+    def prepare(self, owner: Ori, numbers: Mapping[e.IndexKind, str], digests: Sequence[str]) -> Issued:
+        """Issue the record's id, key and blind indexes.
+
+        Raises SuppressedRecord where an order covers the booking or a photograph, InvalidInput without a booking number,
+        NotPermitted for an agency that is not registered.
+        """
+        if not self._ledger.rows(Agency, ori=owner):
+            raise NotPermitted(f"{owner} is not registered.", advice="Ask the administrator to register the agency first.")
+        if not numbers.get(e.IndexKind.BOOKING):
+            raise InvalidInput("A record needs its booking number.", advice="Send booking_number.")
+        try:
+            record = self._indexer.record_id(owner, numbers[e.IndexKind.BOOKING])
+            indexes = self._indexer.indexes(owner, numbers, digests)
+        except ValueError as error:
+            raise InvalidInput(str(error), advice="Send the number as your records system prints it.") from None
+        check_suppression(self._ledger, owner, record, indexes)
+        return Issued(record, self._vault.issue(record_key(record)), indexes)
+
+    def submit(self, entry: Entry) -> Receipt:
+        """Verify a signed ``RecordEnrolled`` and append the same bytes. The same version again is a no-op further on.
+
+        Raises InvalidInput for bytes that cannot be read, NotPermitted for a wrong signature or owner, SuppressedRecord.
+        """
+        envelope = verified(self._ledger, entry)
+        event = envelope.event
+        if not isinstance(event, e.RecordEnrolled):
+            raise InvalidInput("This is no enrolment.", advice="Send orders and grants to /v1/events.")
+        if str(event.owner) != str(signing_key(self._ledger, envelope).party):
+            raise NotPermitted("An agency enrols its own records only.", advice="Sign with the owning agency's key.")
+        try:
+            self._vault.open(record_key(event.record_id))
+        except NotFound:
+            raise InvalidInput(
+                "This record id was not issued.", advice="Ask /v1/records for id, key and indexes first."
+            ) from None
+        check_suppression(self._ledger, event.owner, event.record_id, event.indexes)
+        return receipt(self._journal.append(Topic.ENROLMENTS, entry))
+
+
+def receipt(placed: Placed) -> Receipt:
+    """Return the proof of an append."""
+    digest = hashlib.sha256(placed.entry.value or b"").hexdigest()
+    return Receipt(placed.stream.topic, placed.stream.partition, placed.position, digest, placed.appended_at_ms)
+
+
+def signing_key(ledger: LedgerView, envelope: Envelope) -> Key:
+    """Return the key that an envelope names, in force now. Raises NotPermitted."""
+    now = ledger.progress().next
+    for key in ledger.signing_keys():
+        if key.kid == envelope.kid and key.holds(now):
+            return key
+    raise NotPermitted("The signing key is not registered here.", advice="Register the public half of the key first.")
+
+
+def verified(ledger: LedgerView, entry: Entry) -> Envelope:
+    """Read an entry and check its signature. Raises InvalidInput or NotPermitted."""
+    try:
+        envelope = from_entry(entry)
+        envelope.verify(signing_key(ledger, envelope).public_key)
+    except Undecodable as error:
+        raise InvalidInput(f"The event cannot be read: {error}", advice="Compare it with schemas/comity.v1.") from None
+    except BadSignature:
+        raise NotPermitted("The signature does not fit the bytes.", advice="Sign the exact value bytes that you send.") from None
+    return envelope
+
+
+def check_suppression(ledger: LedgerView, owner: Ori, record: RecordId, indexes: Sequence[e.BlindIndex]) -> None:
+    """Raise SuppressedRecord where an order covers what would be this record (R18 b)."""
+    if suppressed(ledger, owner, record, indexes):
+        raise SuppressedRecord(
+            "An order covers this booking or one of its photographs; nothing was taken in.",
+            advice="Remove it from your sharing feed. The order's number is with your court clerk.",
+        )
+
+
+def suppressed(
+    ledger: LedgerView, owner: Ori, record: RecordId, indexes: Sequence[e.BlindIndex], kinds: frozenset[str] | None = None
+) -> bool:
+    """Say whether an order (of these kinds) covers a record that is, or would be, here under these names."""
+    facts = ledger.prospect({record_target(record), *map(index_target, indexes)})
+    would_be = Record(
+        entered=-1, record_id=record, owner=owner, record_class=e.RecordClass.BOOKING, version=0, enrolment_sha256=b""
+    )
+    own = admitted_indexes(e.AdmittedRecord(record, owner, would_be.record_class, 0, tuple(indexes), b""), -1)
+    covering = replace(facts, indexes=facts.indexes + own).covering(would_be, facts.applied)
+    return any(kinds is None or order.kind in kinds for order in covering)

@@ -1,0 +1,37 @@
+"""Enters what the exchange itself says: encoded, signed with the exchange's key, appended; nothing else writes to the log."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+from comity.domain import entries as e
+from comity.domain.authority import event_id
+from comity.domain.log import Entry, Placed, Topic
+from comity.ports import EventLog
+from comity.wire.envelope import to_entry
+from comity.wire.signing import SigningKey
+
+SOURCE = "comity"
+APPEND_SECONDS = 5.0
+
+
+class Journal:
+    """The exchange's own pen. Thread-safe."""
+
+    def __init__(self, log: EventLog, signer: SigningKey, now: Callable[[], datetime]) -> None:
+        self._log, self._signer, self.now = log, signer, now
+
+    def enter(self, event: e.Event, *, key: str, topic: Topic = Topic.JOURNAL, signer: SigningKey | None = None) -> Placed:
+        """Append an event durably and return it at its place. Raises NotAppended or OutcomeUnknown."""
+        return self.append(topic, self.entry(event, key=key, signer=signer))
+
+    def entry(self, event: e.Event, *, key: str, signer: SigningKey | None = None, source: str = SOURCE) -> Entry:
+        """Return an event encoded and signed, not yet appended."""
+        own = event_id(event) or secrets.token_hex(16)
+        return to_entry(event, key=key.encode(), source=source, signer=signer or self._signer, event_id=own, at=self.now())
+
+    def append(self, topic: Topic, entry: Entry) -> Placed:
+        """Append bytes as they are: what a publisher signed is never written anew."""
+        return self._log.append(topic, entry, timeout_seconds=APPEND_SECONDS)

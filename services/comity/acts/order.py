@@ -1,0 +1,62 @@
+"""Takes signed orders and grants from their signers, appends the same bytes, and waits until they bind."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from comity.acts.enrol import receipt, signing_key, verified
+from comity.acts.journal import Journal
+from comity.domain import entries as e
+from comity.domain.authority import event_id, refuse
+from comity.domain.log import Entry, Topic
+from comity.errors import Conflict, InvalidInput, LedgerBehind, NotPermitted
+from comity.ports import LedgerView, Watch
+
+WAIT_SECONDS = 10.0
+PUBLISHED_BY_PARTIES = (*e.Order.__args__, *e.Party.__args__)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReceipt:
+    """The order's number and place, when the log took it, and that the ledger has applied it."""
+
+    order_id: str
+    position: int
+    sha256: str
+    appended_at_ms: int
+    repeated: bool = False
+
+
+class Orders:
+    """The intake of orders, grants and registrations."""
+
+    def __init__(self, journal: Journal, ledger: LedgerView, watch: Watch) -> None:
+        self._journal, self._ledger, self._watch = journal, ledger, watch
+
+    def submit(self, entry: Entry) -> OrderReceipt:
+        """Verify, append the same bytes, wait until the ledger has applied them, and return the receipt.
+
+        The same order again returns the first receipt. Raises InvalidInput, NotPermitted, Conflict (same id, other bytes),
+        NotAppended, OutcomeUnknown, LedgerBehind (it stands, but was not confirmed in time).
+        """
+        envelope = verified(self._ledger, entry)
+        key, own = signing_key(self._ledger, envelope), event_id(envelope.event) or envelope.event_id
+        if not isinstance(envelope.event, PUBLISHED_BY_PARTIES):
+            raise InvalidInput("This is no order, grant or registration.", advice="Send enrolments to /v1/enrolments.")
+        refusal = refuse(envelope.event, self._ledger.progress().next, key, genesis=False)
+        if refusal is not None:
+            raise NotPermitted(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
+        digest = hashlib.sha256(envelope.value).digest()
+        before = self._ledger.seen(key.party, own)
+        if before is not None:
+            if before[0] != digest:
+                raise Conflict("Another event with this id stands already.", advice="Give a new order a new id.")
+            return OrderReceipt(own, before[1], digest.hex(), 0, repeated=True)
+        placed = self._journal.append(Topic.JOURNAL, entry)
+        if not self._watch.wait(placed.position + 1, WAIT_SECONDS):
+            raise LedgerBehind(
+                f"The order stands at position {placed.position}; the ledger has not confirmed it yet.",
+                advice="Send the same order again to get its receipt; every release after it waits for it.",
+            )
+        return OrderReceipt(own, placed.position, receipt(placed).sha256, placed.appended_at_ms)

@@ -1,0 +1,66 @@
+"""An administrator registers agencies, courts and their public keys; the first entry of all is the administrator's own key."""
+
+from __future__ import annotations
+
+from comity.acts.journal import APPEND_SECONDS, Journal
+from comity.domain import entries as e
+from comity.domain.ids import KeyId, Ori, PartyId
+from comity.domain.log import JOURNAL, Topic
+from comity.domain.policy import REQUESTER_CLASSES, digest
+from comity.domain.posting import Agency, Court
+from comity.errors import Conflict, InvalidInput, Unavailable
+from comity.ports import EventLog, LedgerView, Watch
+from comity.wire.signing import SigningKey, key_id
+
+WAIT_SECONDS = 10.0
+KEY_BYTES = 32
+ADMINISTRATOR, EXCHANGE = PartyId("administrator"), PartyId("exchange")
+
+
+def found(log: EventLog, journal: Journal, administrator: SigningKey, exchange: SigningKey) -> None:
+    """Enter the first entries of an empty journal: the administrator's key (the root of trust), the exchange's, the policy."""
+    if log.end(JOURNAL) > 0:
+        return
+    for event in (
+        e.KeyRegistered(KeyId(administrator.kid), ADMINISTRATOR, e.Role.ADMINISTRATOR, administrator.public_bytes),
+        e.KeyRegistered(KeyId(exchange.kid), EXCHANGE, e.Role.EXCHANGE, exchange.public_bytes),
+        e.PolicyAdopted(digest()),
+    ):
+        entry = journal.entry(event, key=ADMINISTRATOR, signer=administrator)
+        log.append(Topic.JOURNAL, entry, timeout_seconds=APPEND_SECONDS)
+
+
+class Register:
+    """Registrations, signed by the administrator."""
+
+    def __init__(self, journal: Journal, ledger: LedgerView, watch: Watch, administrator: SigningKey) -> None:
+        self._journal, self._ledger, self._watch, self._administrator = journal, ledger, watch, administrator
+
+    def agency(self, ori: Ori, name: str, requester_class: str, public_key: bytes) -> int:
+        """Register an agency with its public key; return the position. Raises InvalidInput or Conflict."""
+        if requester_class not in REQUESTER_CLASSES:
+            raise InvalidInput(f"Unknown class {requester_class!r:.40}.", advice=f"Use one of: {', '.join(REQUESTER_CLASSES)}.")
+        if self._ledger.rows(Agency, ori=ori):
+            raise Conflict(f"{ori} is registered already.", advice="To add a key, register the key alone.")
+        self._enter(e.AgencyRegistered(ori, name, requester_class), ori)
+        return self.key(PartyId(ori), e.Role.AGENCY, public_key)
+
+    def court(self, court_id: PartyId, name: str, public_key: bytes) -> int:
+        """Register a court with its public key; return the position. Raises InvalidInput or Conflict."""
+        if self._ledger.rows(Court, court_id=court_id):
+            raise Conflict(f"{court_id} is registered already.", advice="To add a key, register the key alone.")
+        self._enter(e.CourtRegistered(court_id, name), court_id)
+        return self.key(court_id, e.Role.COURT, public_key)
+
+    def key(self, party: PartyId, role: e.Role, public_key: bytes) -> int:
+        """Register a party's public key (Ed25519, 32 bytes); return the position."""
+        if len(public_key) != KEY_BYTES:
+            raise InvalidInput("An Ed25519 public key has 32 bytes.", advice="Send the raw key in base64.")
+        kid = key_id(public_key)
+        return self._enter(e.KeyRegistered(kid, party, role, public_key), party)
+
+    def _enter(self, event: e.Party, key: str) -> int:
+        position = self._journal.enter(event, key=key, signer=self._administrator).position
+        if not self._watch.wait(position + 1, WAIT_SECONDS):
+            raise Unavailable("It was entered, but the ledger has not confirmed it yet.", advice="See `comity status`.")
+        return position

@@ -1,0 +1,147 @@
+"""The one way out: append, wait, judge (DESIGN.md §4, rules 1-6).
+
+Every act that discloses first takes its own place in the journal, durably, and is then judged by everything that stands before
+it. The order of writing, and what a crash leaves:
+
+1. the proposal is appended (``SearchPerformed`` and its like). A crash here: an entry that counts as disclosed, though nobody was
+   told; the audit errs on the side of too much.
+2. the ledger is waited for, judged in one snapshot as of the place; nothing is written.
+3. the answer is rendered and leaves. Should a chosen record have fallen since, or more than a second have gone by, the next
+   attempt appends anew; an attempt followed by a later one released nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from comity.acts.journal import Journal
+from comity.domain import entries as e
+from comity.domain.ids import RecordId, SearchId
+from comity.domain.judge import Facts, Question, Verdict, verdict
+from comity.domain.posting import Record
+from comity.errors import LedgerBehind, Unavailable
+from comity.ports import LedgerView, Watch
+
+ATTEMPTS_MAX = 6  # a storm of seals may upset some; then 503
+WAIT_SECONDS = 2.0  # how long the ledger is waited for
+AGE_SECONDS_MAX = 1.0  # an older answer is released again
+TICK_AGE_MAX = timedelta(seconds=60)  # rule 8: without a clock nothing expires, so nothing is shown
+
+Answer = TypeVar("Answer")
+_TOKEN: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What an attempt proposes: its entry, the records in the order of the answer, and how many may be shown.
+
+    ``complete``: there is nothing further to propose, so fewer than ``shown_max`` may be answered.
+    """
+
+    entry: e.SearchPerformed | e.RecordRevealed | e.ReviewRecorded
+    key: str
+    records: tuple[RecordId, ...]
+    shown_max: int
+    complete: bool
+
+
+class Disclosure:
+    """Proof that these records were released at this place. Only ``Release`` can make one."""
+
+    __slots__ = ("_facts", "entry", "place", "question", "records")
+
+    def __init__(
+        self, token: object, proposal: Proposal, place: int, facts: Facts, question: Question, chosen: tuple[RecordId, ...]
+    ) -> None:
+        if token is not _TOKEN:
+            raise TypeError("a disclosure is made by acts/release alone")
+        self.entry, self.place, self.question, self.records, self._facts = proposal.entry, place, question, chosen, facts
+
+    def allows(self, record_id: RecordId, right: str) -> bool:
+        """Say whether this released record may also be viewed or revealed, judged at the same place and by the same rows."""
+        question = Question(self.question.requester, self.question.purpose, right, self.question.classes)
+        return record_id in self.records and verdict(self._facts, question, record_id, self.place) is Verdict.STANDS
+
+    def owner(self, record_id: RecordId) -> str:
+        """Return the agency that owns a released record."""
+        return self._record(record_id).owner
+
+    def version(self, record_id: RecordId) -> int:
+        """Return the version of a released record that stood at the place."""
+        return self._record(record_id).version
+
+    def _record(self, record_id: RecordId) -> Record:
+        record = self._facts.record(record_id, self.place) if record_id in self.records else None
+        if record is None:
+            raise KeyError(record_id)
+        return record
+
+
+class Release:
+    """Appends, waits, judges; the only maker of disclosures. Thread-safe."""
+
+    def __init__(self, journal: Journal, ledger: LedgerView, watch: Watch) -> None:
+        self._journal, self._ledger, self._watch = journal, ledger, watch
+
+    def __call__(
+        self,
+        question: Question,
+        propose: Callable[[int], Proposal],
+        render: Callable[[Disclosure], Answer],
+        stands: Callable[[int], bool] = lambda _: True,
+    ) -> Answer:
+        """Release what stands of what is proposed, and return the rendered answer.
+
+        ``propose(attempt)`` chooses anew each time; ``stands(place)`` is a further condition on the journal before the place.
+        Raises NotAppended, OutcomeUnknown, LedgerBehind, Halted or Unavailable: then nothing was disclosed.
+        """
+        search = None
+        for attempt in range(ATTEMPTS_MAX):
+            proposal = propose(attempt)
+            search = getattr(proposal.entry, "search_id", None)
+            began = time.monotonic()
+            place = self._journal.enter(proposal.entry, key=proposal.key).position
+            disclosure = self._judge(question, proposal, place, stands)
+            if disclosure is None:
+                continue
+            answer = render(disclosure)
+            if time.monotonic() - began <= AGE_SECONDS_MAX:
+                return answer
+        if isinstance(proposal.entry, e.SearchPerformed):
+            self._give_up(search)
+        raise Unavailable(
+            "The records changed faster than an answer could be made; nothing was disclosed.", advice="Search again."
+        )
+
+    def _judge(self, question: Question, proposal: Proposal, place: int, stands: Callable[[int], bool]) -> Disclosure | None:
+        if not self._watch.wait(place, WAIT_SECONDS):
+            raise LedgerBehind(
+                "The ledger did not catch up in time; nothing was disclosed.", advice="Try again in a few seconds."
+            )
+        facts = self._ledger.facts(question.requester, proposal.records, place)
+        if facts.applied < place:  # a ledger restored underneath: what was waited for is not what was read
+            raise LedgerBehind("The ledger went back while it was read; nothing was disclosed.", advice="Try again.")
+        self._check_clock(facts, place)
+        standing = [r for r in proposal.records if verdict(facts, question, r, place) is Verdict.STANDS]
+        chosen = tuple(standing[: proposal.shown_max]) if stands(place) else ()
+        if len(chosen) < proposal.shown_max and not proposal.complete:
+            return None
+        if any(verdict(facts, question, r, facts.applied) is not Verdict.STANDS for r in chosen):
+            return None  # an order that is known is honoured, though it came after the place
+        return Disclosure(_TOKEN, proposal, place, facts, question, chosen)
+
+    def _check_clock(self, facts: Facts, place: int) -> None:
+        tick: datetime | None = facts.clock(place)
+        if tick is None or self._journal.now() - tick > TICK_AGE_MAX:
+            raise Unavailable(
+                "The exchange's clock has stopped, so grants and seals cannot be judged; nothing was disclosed.",
+                advice="Wait for the next tick; if it does not come, look at the clock in `comity status`.",
+            )
+
+    def _give_up(self, search: SearchId | None) -> None:
+        if search is not None:
+            self._journal.enter(e.SearchWithheld(search, ATTEMPTS_MAX, "attempts-exhausted"), key=search)

@@ -1,0 +1,122 @@
+"""An examiner compares a candidate with the probe; identity is revealed on that, with a reason, one at a time (R27, R30)."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from comity.acts.opened import Opened
+from comity.acts.release import Disclosure, Proposal, Release
+from comity.acts.searches import Kept, Proposed, Searches
+from comity.domain import entries as e
+from comity.domain.ids import Ori, SearchId, UserId, search_key
+from comity.domain.log import JOURNAL
+from comity.domain.posting import Review
+from comity.errors import InvalidInput, NotFound, NotPermitted
+from comity.ports import EventLog, KeyVault, LedgerView
+from comity.wire import sealing
+from comity.wire.envelope import from_entry
+
+FINDINGS = ("possible", "excluded", "inconclusive")
+TEXT_MAX = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A review's number and place."""
+
+    review_id: str
+    place: int
+    finding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """One record's identity, as the owner's particulars give it."""
+
+    reveal_id: str
+    place: int
+    owner: str
+    particulars: dict[str, Any] = field(repr=False)
+
+
+class Examine:
+    """Review and reveal: each takes its own place in the journal and is judged there."""
+
+    def __init__(
+        self, *, log: EventLog, ledger: LedgerView, vault: KeyVault, release: Release, opened: Opened, searches: Searches
+    ) -> None:
+        self._log, self._ledger, self._vault = log, ledger, vault
+        self._release, self._opened, self._searches = release, opened, searches
+
+    def review(self, search: SearchId, candidate: str, requester: Ori, user: UserId, finding: str, notes: str) -> Reviewed:
+        """Record an examiner's finding on a candidate.
+
+        Raises InvalidInput for an unknown finding, NotPermitted for the searcher's own review, NotFound where the candidate
+        is not, or no longer, there.
+        """
+        if finding not in FINDINGS:
+            raise InvalidInput(f"Unknown finding {finding!r:.40}.", advice=f"Use one of: {', '.join(FINDINGS)}.")
+        kept, proposed = self._candidate(search, candidate, requester)
+        if kept.entry.user == user:
+            raise NotPermitted("Whoever searched cannot review.", advice="Ask another examiner: two people look.")
+        review_id = secrets.token_hex(12)
+        sealed = self._seal(kept, f"finding/{review_id}", {"finding": finding, "notes": notes[:TEXT_MAX]})
+        entry = e.ReviewRecorded(
+            review_id, search, kept.entry.attempt, requester, user, kept.entry.purpose, proposed.commitment, sealed
+        )
+        place = self._one(kept, proposed, entry, "search").place
+        return Reviewed(review_id, place, finding)
+
+    def reveal(self, search: SearchId, candidate: str, requester: Ori, user: UserId, reason: str) -> Revealed:
+        """Reveal one candidate's identity. Raises NotPermitted without another person's review that says possible."""
+        if not reason.strip():
+            raise InvalidInput("A reveal needs a reason.", advice="Write why this identity is needed.")
+        kept, proposed = self._candidate(search, candidate, requester)
+        if not any(self._possible(kept, row) for row in self._reviews(search, proposed, user)):
+            raise NotPermitted(
+                "Identity is revealed only after another person's review found the candidate possible.",
+                advice="Ask an examiner to review this candidate first.",
+            )
+        reveal_id = secrets.token_hex(12)
+        sealed = self._seal(kept, f"reason/{reveal_id}", {"reason": reason[:TEXT_MAX]})
+        entry = e.RecordRevealed(
+            reveal_id, search, kept.entry.attempt, requester, user, kept.entry.purpose, proposed.commitment, sealed
+        )
+        disclosure = self._one(kept, proposed, entry, "reveal")
+        record = disclosure.records[0]
+        particulars = self._opened.particulars(disclosure, record)
+        if particulars is None:
+            raise NotFound("There is no such candidate.", advice="Open the search again.")
+        return Revealed(reveal_id, disclosure.place, disclosure.owner(record), particulars)
+
+    def _candidate(self, search: SearchId, candidate: str, requester: Ori) -> tuple[Kept, Proposed]:
+        kept = self._searches.open(search, requester)
+        return kept, self._searches.candidate(kept, candidate)
+
+    def _one(self, kept: Kept, proposed: Proposed, entry: e.ReviewRecorded | e.RecordRevealed, right: str) -> Disclosure:
+        proposal = Proposal(entry, kept.entry.search_id, (proposed.candidate.record_id,), 1, complete=True)
+        disclosure: Disclosure = self._release(kept.question(right), lambda _: proposal, lambda d: d)
+        if not disclosure.records:
+            raise NotFound("There is no such candidate.", advice="Open the search again.")
+        return disclosure
+
+    def _reviews(self, search: SearchId, proposed: Proposed, user: UserId) -> list[Review]:
+        rows = self._ledger.rows(Review, search_id=search)
+        return [r for r in rows if isinstance(r, Review) and r.user != user and r.commitment == proposed.commitment]
+
+    def _possible(self, kept: Kept, row: Review) -> bool:
+        with self._log.open({JOURNAL: row.entered}) as reader:
+            batch = reader.poll(timeout_seconds=5.0, entries_max=1).get(JOURNAL)
+        event = from_entry(batch.entries[0].entry).event if batch and batch.entries else None
+        if not isinstance(event, e.ReviewRecorded):
+            return False
+        key = self._vault.open(search_key(kept.entry.search_id))
+        plain = sealing.unseal(key, event.finding, context=f"finding/{event.review_id}".encode())
+        return bool(json.loads(plain)["finding"] == "possible")
+
+    def _seal(self, kept: Kept, context: str, body: dict[str, str]) -> bytes:
+        key = self._vault.open(search_key(kept.entry.search_id))
+        return sealing.seal(key, json.dumps(body).encode(), context=context.encode())

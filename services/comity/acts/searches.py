@@ -1,0 +1,138 @@
+"""What a search keeps: its candidates, sealed under the search's own key, opened again for review, reveal and recall."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from comity.domain import entries as e
+from comity.domain.candidate import Candidate
+from comity.domain.ids import Ori, RecordId, SearchId, candidates_context, search_key
+from comity.domain.judge import Facts, Question, Verdict, verdict
+from comity.domain.log import JOURNAL
+from comity.domain.posting import Search, Withheld
+from comity.errors import KeyShredded, NotFound
+from comity.ports import EventLog, KeyVault, LedgerView
+from comity.wire import sealing
+from comity.wire.envelope import from_entry
+
+READ_SECONDS = 5.0
+SALT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A candidate of an attempt: what the journal holds of it is the salted commitment alone."""
+
+    candidate: Candidate
+    commitment: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A search as the journal has it: its last attempt, its place, and what was proposed, best first."""
+
+    entry: e.SearchPerformed
+    place: int
+    proposed: tuple[Proposed, ...]
+
+    def question(self, right: str) -> Question:
+        """Return the question that a further disclosure of this search asks."""
+        return Question(self.entry.requester, self.entry.purpose, right, frozenset(self.entry.classes))
+
+    def disclosed(self, facts: Facts) -> tuple[Proposed, ...]:
+        """Return what this attempt disclosed: the first k that stood as of its own place (rules 4 and 5)."""
+        question = self.question("search")
+        standing = [p for p in self.proposed if verdict(facts, question, p.candidate.record_id, self.place) is Verdict.STANDS]
+        return tuple(standing[: self.entry.shown_max])
+
+
+def seal_candidates(
+    key: bytes, search: SearchId, attempt: int, candidates: Sequence[Candidate]
+) -> tuple[bytes, tuple[Proposed, ...]]:
+    """Return the candidates' ciphertext, and each with its salted commitment."""
+    salts = [secrets.token_bytes(SALT_BYTES) for _ in candidates]
+    proposed = tuple(Proposed(c, sealing.commitment(salt, c.record_id)) for c, salt in zip(candidates, salts, strict=True))
+    rows = [[c.record_id, c.score, c.photo, salt.hex()] for c, salt in zip(candidates, salts, strict=True)]
+    return sealing.seal(key, json.dumps(rows).encode(), context=candidates_context(search, attempt)), proposed
+
+
+class Searches:
+    """Opens kept searches."""
+
+    def __init__(self, log: EventLog, ledger: LedgerView, vault: KeyVault) -> None:
+        self._log, self._ledger, self._vault = log, ledger, vault
+
+    def open(self, search: SearchId, requester: str) -> Kept:
+        """Return the last attempt of a search of this requester. Raises NotFound, whoever else's it is."""
+        rows = [row for row in self._ledger.rows(Search, search_id=search, requester=requester) if isinstance(row, Search)]
+        if not rows or self._ledger.rows(Withheld, search_id=search):
+            raise NotFound("There is no such search of yours.", advice="Search again.")
+        return self.read(max(rows, key=lambda row: row.entered))
+
+    def read(self, row: Search) -> Kept:
+        """Return an attempt with its candidates. Raises NotFound where the search's key was shredded."""
+        entry = self._entry(row.entered)
+        try:
+            key = self._vault.open(search_key(entry.search_id))
+        except KeyShredded:
+            raise NotFound("This search is no longer kept.", advice="Search again.") from None
+        plain = sealing.unseal(key, entry.candidates, context=candidates_context(entry.search_id, entry.attempt))
+        return Kept(entry, row.entered, tuple(_proposed(*fields) for fields in json.loads(plain)))
+
+    def disclosed(self, kept: Kept) -> tuple[Proposed, ...]:
+        """Return what this attempt disclosed, judged again from the ledger."""
+        records = [p.candidate.record_id for p in kept.proposed]
+        return kept.disclosed(self._ledger.facts(kept.entry.requester, records, kept.place))
+
+    def candidate(self, kept: Kept, commitment: str) -> Proposed:
+        """Return the disclosed candidate that a caller names by its commitment (hex). Raises NotFound."""
+        for proposed in self.disclosed(kept):
+            if proposed.commitment.hex() == commitment:
+                return proposed
+        raise NotFound("There is no such candidate.", advice="Open the search again.")
+
+    def _entry(self, position: int) -> e.SearchPerformed:
+        with self._log.open({JOURNAL: position}) as reader:
+            batch = reader.poll(timeout_seconds=READ_SECONDS, entries_max=1).get(JOURNAL)
+        event = from_entry(batch.entries[0].entry).event if batch and batch.entries else None
+        if not isinstance(event, e.SearchPerformed):
+            raise NotFound("The journal's entry could not be read back.", advice="Try again.")
+        return event
+
+
+def _proposed(record: str, score: float, photo: int, salt: str) -> Proposed:
+    record_id = RecordId(record)
+    return Proposed(Candidate(record_id, score, photo), sealing.commitment(bytes.fromhex(salt), record_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """Somebody was shown a record: what no order can take back, and whom a recall must reach."""
+
+    place: int
+    search_id: SearchId
+    requester: Ori
+    user: str
+    purpose: str
+    rank: int
+
+
+def exposures(searches: Searches, ledger: LedgerView, record: RecordId) -> tuple[Exposure, ...]:
+    """Return every disclosure of a record, oldest first, recomputed from the journal: linear in the searches made."""
+    found, last = [], dict[str, Search]()
+    withheld = {row.search_id for row in ledger.rows(Withheld) if isinstance(row, Withheld)}
+    for row in ledger.rows(Search):
+        if isinstance(row, Search) and row.search_id not in withheld:
+            last[row.search_id] = row
+    for row in last.values():
+        try:
+            kept = searches.read(row)
+        except NotFound:
+            continue
+        for rank, proposed in enumerate(searches.disclosed(kept), 1):
+            if proposed.candidate.record_id == record:
+                found.append(Exposure(row.entered, row.search_id, row.requester, row.user, row.purpose, rank))
+    return tuple(sorted(found, key=lambda x: x.place))

@@ -1,0 +1,85 @@
+"""A follower: a name, what it follows, and how far it is.
+
+It reads, applies, and remembers; a crash replays, which changes nothing.
+
+Only a failure of storage stops it: it says so to whoever waits, and tries again from where its view stands. ``Halted`` is for a
+person: it stays down.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from comity.domain.log import Batch, Stream
+from comity.errors import Halted
+from comity.ports import EventLog
+
+logger = structlog.get_logger(__name__)
+
+POLL_SECONDS = 0.2  # how soon a stop is noticed
+ENTRIES_MAX = 500  # one transaction's worth
+RETRY_SECONDS = 1.0
+
+
+class Follower:
+    """A thread that follows streams from its view's own positions and hands over batches in order."""
+
+    def __init__(
+        self,
+        name: str,
+        log: EventLog,
+        starts: Callable[[], Mapping[Stream, int]],
+        apply: Callable[[Stream, Batch], None],
+        failed: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.name = name
+        self.failure: str | None = None
+        self.positions: dict[Stream, int] = {}
+        self._log, self._starts, self._apply, self._failed = log, starts, apply, failed
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"comity-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the batch in hand; waits for it."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def lag(self) -> int:
+        """Return how many positions there are still to read, over all its streams."""
+        return sum(max(0, self._log.end(stream) - next_) for stream, next_ in self.positions.items())
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._follow()
+            except Halted as error:
+                self._say(f"{error.message} {error.advice}")
+                return
+            except Exception as error:
+                logger.exception("follower failed", follower=self.name)
+                self._say(f"{self.name}: {type(error).__name__}")
+                self._stop.wait(RETRY_SECONDS)
+
+    def _say(self, why: str) -> None:
+        self.failure = why
+        self._failed(why)
+
+    def _follow(self) -> None:
+        starts = dict(self._starts())
+        self.positions = starts
+        with self._log.open(starts) as reader:
+            while not self._stop.is_set():
+                for stream, batch in reader.poll(timeout_seconds=POLL_SECONDS, entries_max=ENTRIES_MAX).items():
+                    self._apply(stream, batch)
+                    self.positions[stream] = batch.next
+                    self.failure = None
+                    if self._stop.is_set():
+                        return

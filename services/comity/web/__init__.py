@@ -1,0 +1,1 @@
+"""What the three HTTP services share: problem+json, limits, and who is signed in."""

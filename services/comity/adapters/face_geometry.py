@@ -1,21 +1,20 @@
 """The arithmetic between the two networks: reading the detector's grids, and aligning a face by its landmarks.
 
-Points are (x, y) in pixels, the centre of the first pixel at (0, 0), as OpenCV has it: both networks were trained so.
+Points are complex numbers, x + iy, in pixels, the centre of the first pixel at 0, as OpenCV has it: both networks were
+trained so. A similarity (turn, scale and shift) is then one multiplication and one addition.
 The five landmarks are the eye at the picture's left, the eye at its right, the nose tip, and the mouth's left and right corner.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import hypot
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Points = NDArray[np.float64]  # (n, 2)
-Affine = NDArray[np.float64]  # (2, 3): a point p goes to A[:, :2] @ p + A[:, 2]
+Points = NDArray[np.complex128]  # (n,)
 Grids = Mapping[str, NDArray[np.float32]]  # YuNet's outputs of one picture: {cls,obj,bbox,kps}_{8,16,32}, each (cells, k)
 
 STRIDES = (8, 16, 32)  # YuNet's; pictures are padded to a multiple of the last
@@ -27,16 +26,20 @@ _PROPOSALS_MAX = 1_024  # before overlaps are removed, for the same reason
 TEMPLATE_SIDE = 112
 # Where SFace expects the landmarks in its 112x112 input (OpenCV, FaceRecognizerSF).
 TEMPLATE_POINTS: Points = np.array(
-    [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]
+    [38.2946 + 51.6963j, 73.5318 + 51.5014j, 56.0252 + 71.7366j, 41.5493 + 92.3655j, 70.7299 + 92.2041j]
 )
 CANONICAL_SIDE = 192
 # The frame of the second look: the face upright, in the middle, at a size that the detector likes (about 90 px wide).
-CANONICAL_POINTS: Points = (TEMPLATE_POINTS - TEMPLATE_SIDE / 2) * 0.9 + CANONICAL_SIDE / 2
+CANONICAL_POINTS: Points = (TEMPLATE_POINTS - TEMPLATE_SIDE * (0.5 + 0.5j)) * 0.9 + CANONICAL_SIDE * (0.5 + 0.5j)
+_CANONICAL_CORNERS: Points = np.array([0, 1, 1j, 1 + 1j]) * CANONICAL_SIDE
+
+_AVERAGED_MAX = 64  # no face in a picture of 40 million pixels needs more; landmarks that are nonsense would
+_TURN_MIN = 1e-6  # landmarks in one point fit no turn: this keeps the arithmetic finite, and the template worthless
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Found:
-    """A face as the detector sees it: box (x, y, width, height), score (0-1) and its five landmarks, (5, 2)."""
+    """A face as the detector sees it: box (x, y, width, height), score (0-1) and its five landmarks, (5,)."""
 
     box: tuple[float, float, float, float]
     score: float
@@ -45,12 +48,13 @@ class Found:
     @property
     def eye_distance(self) -> float:
         """Return the distance between the eyes in pixels."""
-        return hypot(*(self.landmarks[1] - self.landmarks[0]))
+        return float(abs(self.landmarks[1] - self.landmarks[0]))
 
     def scaled(self, x: float, y: float) -> Found:
         """Return the same face in a picture that is x times as wide and y times as high."""
         left, top, width, height = self.box
-        return Found((left * x, top * y, width * x, height * y), self.score, self.landmarks * (x, y))
+        points = self.landmarks.real * x + self.landmarks.imag * (y * 1j)
+        return Found((left * x, top * y, width * x, height * y), self.score, points)
 
 
 def read_grids(grids: Grids, width: int) -> list[Found]:
@@ -58,30 +62,33 @@ def read_grids(grids: Grids, width: int) -> list[Found]:
 
     The score of a cell is sqrt(class * objectness); its centre, size and landmarks are offsets in units of the stride.
     """
-    scores, boxes, landmarks = (np.concatenate(parts) for parts in zip(*_strides(grids, width), strict=True))
+    parts = list(_likely(grids, width))
+    if not parts:
+        return []
+    scores, boxes, landmarks = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(-scores, kind="stable")[:_PROPOSALS_MAX]
-    found = [
-        Found((float(x), float(y), float(w), float(h)), float(scores[index]), landmarks[index])
-        for index in _distinct(boxes, order)
-        for x, y, w, h in [boxes[index]]
-    ]
+    found = []
+    for index in _distinct(boxes, order):
+        x, y, w, h = boxes[index].tolist()
+        found.append(Found((x, y, w, h), float(scores[index]), landmarks[index]))
     return sorted(found, key=lambda face: -face.box[2] * face.box[3])[:FACES_MAX]
 
 
-def _strides(grids: Grids, width: int) -> list[tuple[NDArray[np.float64], Points, Points]]:
-    """Return scores (n,), boxes (n, 4) and landmarks (n, 5, 2) of each stride's cells above the least score."""
-    found = []
+def _likely(grids: Grids, width: int) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], Points]]:
+    """Yield scores (n,), boxes (n, 4) and landmarks (n, 5) of each stride that has cells above the least score."""
     for stride in STRIDES:
-        scores = np.sqrt(grids[f"cls_{stride}"][:, 0] * grids[f"obj_{stride}"][:, 0])
-        cells = np.flatnonzero(scores >= SCORE_MIN)
+        squares = (grids[f"cls_{stride}"] * grids[f"obj_{stride}"])[:, 0]
+        cells = np.flatnonzero(squares >= SCORE_MIN**2)
+        if not cells.size:
+            continue
         rows, columns = np.divmod(cells, width // stride)
         corners = np.stack([columns, rows], axis=1).astype(np.float64)
         offsets = grids[f"bbox_{stride}"][cells].astype(np.float64)
         sizes = np.exp(offsets[:, 2:].clip(max=7)) * stride  # the clip keeps nonsense finite: e^7 strides is past any picture
         centres = (corners + offsets[:, :2]) * stride
         points = (grids[f"kps_{stride}"][cells].reshape(-1, 5, 2) + corners[:, None]) * stride
-        found.append((scores[cells].astype(np.float64), np.hstack([centres - sizes / 2, sizes]), points))
-    return found
+        boxes = np.hstack([centres - sizes / 2, sizes])
+        yield np.sqrt(squares[cells].astype(np.float64)), boxes, points[:, :, 0] + 1j * points[:, :, 1]
 
 
 def _distinct(boxes: NDArray[np.float64], order: NDArray[np.intp]) -> list[int]:
@@ -102,52 +109,68 @@ def _overlap(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[n
     return np.asarray(shared / (box[2] * box[3] + others[:, 2] * others[:, 3] - shared))
 
 
-def similarity(source: Points, target: Points) -> Affine:
-    """Return the rotation, scale and shift that bring ``source`` nearest to ``target`` in least squares.
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """The map z -> turn * z + shift: a turn, a scale and a shift."""
 
-    Umeyama 1991 in two dimensions, where it has a closed form: with points as complex numbers it is one division.
+    turn: complex
+    shift: complex
+
+    def __call__(self, points: Points) -> Points:
+        """Return the points where the map takes them."""
+        return points * self.turn + self.shift
+
+    @property
+    def inverse(self) -> Similarity:
+        """Return the way back."""
+        return Similarity(1 / self.turn, -self.shift / self.turn)
+
+
+def similarity(source: Points, target: Points) -> Similarity:
+    """Return the map that brings ``source`` nearest to ``target`` in least squares (Umeyama 1991, without mirroring)."""
+    centre, goal = complex(source.mean()), complex(target.mean())
+    spread = source - centre
+    turn = complex(np.vdot(spread, target - goal)) / max(np.vdot(spread, spread).real, _TURN_MIN)
+    if abs(turn) < _TURN_MIN:
+        turn = complex(_TURN_MIN)
+    return Similarity(turn, goal - turn * centre)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Patch:
+    """The surroundings of one face, at most twice as fine as the recogniser needs, and its landmarks there, (5,)."""
+
+    image: Image.Image
+    landmarks: Points
+
+
+def patch(image: Image.Image, landmarks: Points) -> Patch:
+    """Return the surroundings of a face, averaged down by a whole number where the image is much too fine.
+
+    Bilinear sampling alone would skip pixels there, and thin lines would flicker in and out.
     """
-    centre, goal = source.mean(axis=0), target.mean(axis=0)
-    a, b = (source - centre) @ (1, 1j), (target - goal) @ (1, 1j)
-    turn = np.vdot(a, b) / max(np.vdot(a, a).real, 1e-9)  # five landmarks in one point: no turn, but no crash either
-    linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
-    return np.column_stack([linear, goal - linear @ centre])
+    fineness = 1 / abs(similarity(landmarks, TEMPLATE_POINTS).turn)
+    factor = int(min(fineness, _AVERAGED_MAX, *image.size))
+    if factor < 2:  # noqa: PLR2004 - nothing to average
+        return Patch(image, landmarks)
+    corners = similarity(landmarks, CANONICAL_POINTS).inverse(_CANONICAL_CORNERS)
+    left, right = _span(corners.real, image.width, factor)
+    top, bottom = _span(corners.imag, image.height, factor)
+    # A pixel of the patch lies in the middle of the ``factor`` pixels of which it is the mean.
+    origin = complex(left, top) + (factor - 1) / 2 * (1 + 1j)
+    return Patch(image.reduce(factor, (left, top, right, bottom)), (landmarks - origin) / factor)
 
 
-def inverted(affine: Affine) -> Affine:
-    """Return the way back."""
-    linear = np.linalg.inv(affine[:, :2])
-    return np.column_stack([linear, -linear @ affine[:, 2]])
+def _span(edges: NDArray[np.float64], size: int, least: int) -> tuple[int, int]:
+    """Return the first and the last pixel of what lies between the outermost edges, inside the image, not under ``least``."""
+    start = max(0, min(int(edges.min()) - least, size - least))
+    return start, min(size, max(int(edges.max()) + least, start + least))
 
 
-def moved(points: Points, affine: Affine) -> Points:
-    """Return the points, (n, 2), where the affine takes them."""
-    return points @ affine[:, :2].T + affine[:, 2]
-
-
-def warp(image: Image.Image, back: Affine, side: int) -> Image.Image:
-    """Return the square of ``side`` pixels whose pixels lie in the image where ``back`` takes them; black outside.
-
-    Bilinear. An image more than twice too fine is averaged down first, or thin lines would flicker in and out.
-    """
-    fineness = int(hypot(back[0, 0], back[1, 0]))
-    linear, shift = back[:, :2], back[:, 2]
-    if fineness > 1:
-        image, origin = _averaged(image, back, side, fineness)
-        linear, shift = linear / fineness, (shift - origin - (fineness - 1) / 2) / fineness
+def warp(image: Image.Image, forth: Similarity, side: int) -> Image.Image:
+    """Return the square of ``side`` pixels that ``forth`` makes of the image, bilinear; black outside."""
+    back = forth.inverse
     # Pillow puts the centre of the first pixel at (0.5, 0.5), on both sides.
-    shift = shift + 0.5 - linear @ (0.5, 0.5)
-    (a, b), (d, e) = linear.tolist()
-    c, f = shift.tolist()
-    return image.transform((side, side), Image.Transform.AFFINE, (a, b, c, d, e, f), resample=Image.Resampling.BILINEAR)
-
-
-def _averaged(image: Image.Image, back: Affine, side: int, factor: int) -> tuple[Image.Image, NDArray[np.float64]]:
-    """Return the part of the image that a warp needs, ``factor`` times smaller, and its origin in the image."""
-    corners = moved(np.array([(0, 0), (side, 0), (0, side), (side, side)], dtype=np.float64), back)
-    margin = 2 * factor
-    left, top = (max(0, int(low) - margin) for low in corners.min(axis=0))
-    right, bottom = (min(size, int(high) + margin) for size, high in zip(image.size, corners.max(axis=0), strict=True))
-    if right - left < factor or bottom - top < factor:  # the square lies outside the image: all black
-        return Image.new("RGB", (1, 1)), np.zeros(2)
-    return image.reduce(factor, (left, top, right, bottom)), np.array([left, top], dtype=np.float64)
+    shift = back.shift + (0.5 + 0.5j) * (1 - back.turn)
+    rows = (back.turn.real, -back.turn.imag, shift.real, back.turn.imag, back.turn.real, shift.imag)
+    return image.transform((side, side), Image.Transform.AFFINE, rows, resample=Image.Resampling.BILINEAR)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from comity.adapters import face_geometry as geometry
 from comity.adapters import face_models, images
-from comity.adapters.face_geometry import Found
+from comity.adapters.face_geometry import Found, Patch, Points, Similarity
 from comity.ports import Extracted, Face
 
 Tensor = NDArray[np.float32]  # (1, 3, height, width), 0-255
@@ -67,20 +67,23 @@ class Sessions:
 def detector_tensor(image: Image.Image) -> Tensor:
     """Return what YuNet takes: BGR planes, padded with zeros at the right and the bottom to a multiple of 32."""
     unit = geometry.STRIDES[-1]
-    shape = (ceil(image.height / unit) * unit, ceil(image.width / unit) * unit)
-    return _planes(image, shape)[:, ::-1]
+    return _planes(image, ceil(image.height / unit) * unit, ceil(image.width / unit) * unit, "BGR")
 
 
 def recogniser_tensor(crop: Image.Image) -> Tensor:
     """Return what SFace takes: the RGB planes of an aligned 112x112 picture."""
-    return _planes(crop, (geometry.TEMPLATE_SIDE, geometry.TEMPLATE_SIDE))
+    return _planes(crop, geometry.TEMPLATE_SIDE, geometry.TEMPLATE_SIDE, "RGB")
 
 
-def _planes(image: Image.Image, shape: tuple[int, int]) -> Tensor:
-    """Return the RGB planes of a picture, zero-padded to ``shape`` (height, width)."""
-    planes = np.zeros((1, 3, *shape), dtype=np.float32)
-    for plane, band in zip(planes[0], image.split(), strict=True):
-        plane[: image.height, : image.width] = band
+def _planes(image: Image.Image, height: int, width: int, order: str) -> Tensor:
+    """Return the colour planes of an RGB picture, zero-padded at the right and the bottom."""
+    planes = np.empty((1, 3, height, width), dtype=np.float32)
+    planes[..., image.height :, :] = 0
+    planes[..., image.width :] = 0
+    bands = dict(zip("RGB", image.split(), strict=True))
+    for plane, colour in zip(planes[0], order, strict=True):
+        levels = np.frombuffer(bands[colour].tobytes(), dtype=np.uint8)
+        plane[: image.height, : image.width] = levels.reshape(image.height, image.width)
     return planes
 
 
@@ -91,14 +94,15 @@ class OnnxPicture:
         """Decode the photograph and find its faces. Raises PhotographRefused."""
         self._sessions = sessions
         self._photograph = photograph
-        self._decoded = images.decode(photograph, long_side_min=DRAFT_SIDE)
+        self._draft = images.decode(photograph, long_side_min=DRAFT_SIDE)
+        self._full: images.Decoded | None = None  # beside the draft, so that no template depends on what was asked before
         self._found = tuple(self._detected())
         self._extracted: dict[int, Extracted] = {}
 
     @property
     def size(self) -> tuple[int, int]:
         """Return width and height in pixels, upright."""
-        return self._decoded.size
+        return self._draft.size
 
     @property
     def faces(self) -> tuple[Face, ...]:
@@ -114,17 +118,19 @@ class OnnxPicture:
             self._extracted[face] = _extracted(self._sessions.recognise(self.aligned(face)))
         return self._extracted[face]
 
+    def upright(self, face: int = 0) -> Image.Image:
+        """Return the 192x192 RGB picture of a face that the detector looks at again."""
+        return _upright(self._patch(face))
+
     def aligned(self, face: int = 0) -> Image.Image:
         """Return the 112x112 RGB picture of a face that SFace is shown, by the landmarks of the second look."""
-        found = self._found[face]
-        decoded = self._fine_enough(found)
-        landmarks = self._refined(decoded.image, found.scaled(1 / decoded.reduction, 1 / decoded.reduction))
-        forth = geometry.similarity(landmarks, geometry.TEMPLATE_POINTS)
-        return geometry.warp(decoded.image, geometry.inverted(forth), geometry.TEMPLATE_SIDE)
+        patch = self._patch(face)
+        forth = geometry.similarity(self._refined(patch), geometry.TEMPLATE_POINTS)
+        return geometry.warp(patch.image, forth, geometry.TEMPLATE_SIDE)
 
     def _detected(self) -> list[Found]:
         """Find the faces on a reduced copy and return them in pixels of the full picture."""
-        image, (width, height) = self._decoded.image, self._decoded.size
+        image, (width, height) = self._draft.image, self._draft.size
         shrink = min(1.0, DETECTION_SIDE / max(image.size))
         if shrink < 1:
             small = (max(1, round(image.width * shrink)), max(1, round(image.height * shrink)))
@@ -132,21 +138,28 @@ class OnnxPicture:
         found = self._sessions.detect(image)
         return [face.scaled(width / image.width, height / image.height) for face in found]
 
-    def _fine_enough(self, found: Found) -> images.Decoded:
-        """Return the decoded picture, in full where the draft leaves this face too few pixels."""
-        decoded = self._decoded
+    def _patch(self, face: int) -> Patch:
+        """Return the face's surroundings, from the picture in full where a draft leaves this face too few pixels."""
+        decoded, found = self._draft, self._found[face]
         if decoded.reduction > 1 and found.eye_distance / decoded.reduction < DRAFT_EYE_DISTANCE:
-            self._decoded = decoded = images.decode(self._photograph)
-        return decoded
+            decoded = self._full = self._full or images.decode(self._photograph)
+        return geometry.patch(decoded.image, found.landmarks / decoded.reduction)
 
-    def _refined(self, image: Image.Image, found: Found) -> geometry.Points:
-        """Look at the face again, upright and in a frame of fixed size; return its landmarks in the image's pixels."""
-        back = geometry.inverted(geometry.similarity(found.landmarks, geometry.CANONICAL_POINTS))
-        again = self._sessions.detect(geometry.warp(image, back, geometry.CANONICAL_SIDE))
+    def _refined(self, patch: Patch) -> Points:
+        """Look at the face again, upright and in a frame of fixed size; return its landmarks in the patch."""
+        again = self._sessions.detect(_upright(patch))
         if not again:
-            return found.landmarks
-        nearest = min(again, key=lambda face: float(np.abs(face.landmarks - geometry.CANONICAL_POINTS).sum()))
-        return geometry.moved(nearest.landmarks, back)
+            return patch.landmarks
+        nearest = min(again, key=lambda seen: float(np.abs(seen.landmarks - geometry.CANONICAL_POINTS).sum()))
+        return _to_canonical(patch).inverse(nearest.landmarks)
+
+
+def _to_canonical(patch: Patch) -> Similarity:
+    return geometry.similarity(patch.landmarks, geometry.CANONICAL_POINTS)
+
+
+def _upright(patch: Patch) -> Image.Image:
+    return geometry.warp(patch.image, _to_canonical(patch), geometry.CANONICAL_SIDE)
 
 
 def _extracted(raw: NDArray[np.float32]) -> Extracted:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -170,15 +169,14 @@ def octets(where: str) -> Any:  # noqa: ANN401 - see identifier
 
 
 def number(where: str, kind: type) -> Any:  # noqa: ANN401 - see identifier
-    """Return a check of an int or a finite float."""
+    """Return a check of an int or a finite float; the bounds refuse infinities and NaN too."""
     bound = span(where, kind)
+    least, most = bound.least, bound.most
     kinds = (int, float) if kind is float else (int,)
 
     def check(value: object) -> object:
-        if not isinstance(value, kinds) or isinstance(value, bool) or not math.isfinite(value):
-            raise OutOfLimits(f"{where}: a finite {kind.__name__}")
-        if not bound.least <= value <= bound.most:
-            raise OutOfLimits(f"{where}: from {bound.least:g} to {bound.most:g}")
+        if not isinstance(value, kinds) or isinstance(value, bool) or not least <= value <= most:
+            raise OutOfLimits(f"{where}: a finite {kind.__name__} from {least:g} to {most:g}")
         return value
 
     return check

@@ -70,6 +70,7 @@ def normalise_number(text: str) -> str:
         raise ValueError(f"a number has at most {NUMBER_CHARS_MAX} characters")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).upper())
     kept = "".join(character for character in folded if not _is_spacing(character))
+    kept = unicodedata.normalize("NFKC", kept)  # an accent may have met its letter only now
     if not kept:
         raise ValueError("a number holds at least one letter or digit")
     if len(kept) > NUMBER_CHARS_MAX:

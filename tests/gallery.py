@@ -1,0 +1,35 @@
+"""Builders of templates for tests: unit vectors that a seed repeats, and records by number."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comity.domain.ids import Ori, RecordId
+from comity.ports import Block, StoredTemplate, Vector
+
+MILWAUKEE = Block(Ori("WI0130000"), "booking")
+MILWAUKEE_MISSING = Block(Ori("WI0130000"), "missing")
+ALAMEDA = Block(Ori("CA0010000"), "booking")
+
+
+def record(number: int) -> RecordId:
+    """Return the id of the record with this number."""
+    return RecordId(f"{number:032x}")
+
+
+def units(count: int, *, seed: int = 0, dimension: int = 128) -> NDArray[np.float32]:
+    """Return (count, dimension) float32 vectors of length 1."""
+    drawn = np.random.default_rng(seed).standard_normal((count, dimension), dtype=np.float32)
+    lengths: NDArray[np.float32] = np.linalg.norm(drawn, axis=1, keepdims=True)
+    return drawn / lengths
+
+
+def template(number: int, vector: Vector, *, of: int | None = None, block: Block = MILWAUKEE, photo: int = 0) -> StoredTemplate:
+    """Return the template with this id, of record ``of`` (by default one of the same number)."""
+    return StoredTemplate(number, record(number if of is None else of), block, photo, vector)
+
+
+def templates(count: int, *, seed: int = 0, first: int = 0, block: Block = MILWAUKEE) -> list[StoredTemplate]:
+    """Return templates of as many records, numbered from ``first``."""
+    return [template(first + row, vector, block=block) for row, vector in enumerate(units(count, seed=seed))]

@@ -60,12 +60,23 @@ def problems(old: Schema, new: Schema, where: str) -> list[str]:
     before = {field["name"]: field for field in old["fields"]}
     after = {field["name"]: field for field in new["fields"]}
     found += [f"{where}.{name}: the field is gone" for name in before if name not in after]
-    found += [f"{where}.{name}: new, without a default" for name in after if name not in before and "default" not in after[name]]
+    found += [f"{where}.{name}: {why}" for name in after if name not in before and (why := _unreadable(after[name]))]
     for name in before.keys() & after.keys():
         found += problems(before[name]["type"], after[name]["type"], f"{where}.{name}")
         if before[name].get("default", ...) != after[name].get("default", ...):
             found.append(f"{where}.{name}: the default changed")
     return found
+
+
+def _unreadable(field: dict[str, Any]) -> str:
+    """Say why a new field could not be filled in where an older entry lacks it; empty where it can."""
+    if "default" not in field:
+        return "new, without a default"
+    kind = field["type"]
+    if kind == "bytes" or (isinstance(kind, dict) and "logicalType" in kind):
+        # fastavro hands such a default out as it stands in the schema: a str for bytes, an int for a time.
+        return 'new, of a kind whose default cannot be read: make it ["null", ...], null by default'
+    return ""
 
 
 def grown(lock: Lock, schemas: dict[str, Schema]) -> Lock:
@@ -80,9 +91,10 @@ def grown(lock: Lock, schemas: dict[str, Schema]) -> Lock:
             continue
         for version in versions:
             found += problems(version["schema"], plain, name)
-        digest = sha256(to_parsing_canonical_form(plain).encode()).hexdigest()
-        versions.append({"id": following, "sha256": digest, "schema": plain})
-        following += 1
+        if not found:  # else fastavro, which computes the canonical form, may stop at the problem first
+            digest = sha256(to_parsing_canonical_form(plain).encode()).hexdigest()
+            versions.append({"id": following, "sha256": digest, "schema": plain})
+            following += 1
     if found:
         raise NotAdditive("\n".join(found))
     return held

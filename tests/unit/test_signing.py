@@ -1,0 +1,171 @@
+"""Signatures: detached JWS with Ed25519."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc import jws
+from joserfc.jwk import ECKey, OKPKey
+
+from comity.wire import signing
+from comity.wire.signing import BadSignature, SigningKey
+
+VALUE = b"\x00\x00\x00\x00\x01\xff\xfe not UTF-8"
+KEY = SigningKey.from_bytes(bytes(range(32)))
+OTHER = SigningKey.from_bytes(bytes(range(1, 33)))
+
+
+def b64(octets: bytes) -> str:
+    return urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def with_header(header: bytes) -> str:
+    return f"{b64(header)}..{KEY.sign(VALUE).split('.')[2]}"
+
+
+def test_what_was_signed_verifies_and_names_its_key() -> None:
+    detached = KEY.sign(VALUE)
+    signing.verify(detached, VALUE, KEY.public_bytes)
+    assert signing.kid_of(detached) == KEY.kid
+    assert detached.split(".")[1] == ""
+
+
+def test_the_key_of_rfc_8037_has_its_published_thumbprint() -> None:
+    public = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+    assert signing.key_id(public) == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300))
+def test_other_bytes_never_verify(value: bytes, other: bytes) -> None:
+    detached = KEY.sign(value)
+    if value == other:
+        signing.verify(detached, other, KEY.public_bytes)
+    else:
+        with pytest.raises(BadSignature):
+            signing.verify(detached, other, KEY.public_bytes)
+
+
+def test_a_value_of_16_mib_is_not_too_large() -> None:
+    value = bytes(16 * 1024 * 1024)
+    signing.verify(KEY.sign(value), value, KEY.public_bytes)
+
+
+def test_another_key_is_refused_even_where_the_signature_names_it() -> None:
+    with pytest.raises(BadSignature, match="names another key"):
+        signing.verify(KEY.sign(VALUE), VALUE, OTHER.public_bytes)
+    renamed = f"{OTHER.sign(VALUE).split('.')[0]}..{KEY.sign(VALUE).split('.')[2]}"
+    with pytest.raises(BadSignature, match="not by this key"):
+        signing.verify(renamed, VALUE, OTHER.public_bytes)
+
+
+def test_an_attached_payload_is_refused_although_its_signature_is_good() -> None:
+    key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": b64(KEY.public_bytes), "d": b64(KEY.to_bytes())})
+    attached = jws.serialize_compact({"alg": "Ed25519", "kid": KEY.kid}, VALUE, key, algorithms=["Ed25519"])
+    with pytest.raises(BadSignature, match="attached"):
+        signing.verify(attached, b"other bytes", KEY.public_bytes)
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "EdDSA", "ES256", "ed25519", "", None, 7])
+def test_another_algorithm_is_refused(algorithm: object) -> None:
+    with pytest.raises(BadSignature, match="algorithm"):
+        signing.verify(with_header(json.dumps({"alg": algorithm, "kid": KEY.kid}).encode()), VALUE, KEY.public_bytes)
+
+
+def test_a_signature_of_another_kind_of_key_is_refused() -> None:
+    detached = jws.detach_content(jws.serialize_compact({"alg": "ES256", "kid": KEY.kid}, VALUE, ECKey.generate_key("P-256")))
+    with pytest.raises(BadSignature, match="algorithm"):
+        signing.verify(detached, VALUE, KEY.public_bytes)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b'"alg"',
+        b"[[]]",
+        b'[["alg", "Ed25519"], ["kid", "x"]]',
+        b"{",
+        b"\xff",
+        b"[" * 200,
+        b'{"alg":"Ed25519"}',
+        b'{"kid":"%b"}' % KEY.kid.encode(),
+        b'{"alg":"Ed25519","kid":"short"}',
+        b'{"alg":"Ed25519","kid":7}',
+        b'{"alg":"Ed25519","kid":"%b","kid":"%b"}' % (OTHER.kid.encode(), KEY.kid.encode()),
+        b'{"alg":"Ed25519","kid":"%b","b64":false}' % KEY.kid.encode(),
+        b'{"alg":"Ed25519","kid":"%b","crit":["b64"]}' % KEY.kid.encode(),
+        b'{"alg":"Ed25519","kid":"%b","jku":"https://x"}' % KEY.kid.encode(),
+    ],
+)
+def test_another_header_is_refused(header: bytes) -> None:
+    with pytest.raises(BadSignature):
+        signing.verify(with_header(header), VALUE, KEY.public_bytes)
+
+
+def test_an_oversize_token_is_refused_before_it_is_read() -> None:
+    with pytest.raises(BadSignature, match="at most"):
+        signing.kid_of("A" * 100_000 + KEY.sign(VALUE))
+
+
+def test_a_second_spelling_of_the_same_signature_is_refused() -> None:
+    detached = KEY.sign(VALUE)
+    follower = chr(ord(detached[-1]) + 1)
+    with pytest.raises(BadSignature, match="86"):
+        signing.kid_of(detached[:-1] + follower)
+
+
+@given(st.text(max_size=400))
+def test_no_text_raises_anything_but_bad_signature(text: str) -> None:
+    with pytest.raises(BadSignature):
+        signing.verify(text, VALUE, KEY.public_bytes)
+
+
+@given(st.integers(0, 179), st.characters())
+def test_no_token_with_one_character_changed_verifies(place: int, character: str) -> None:
+    detached = KEY.sign(VALUE)
+    changed = detached[:place] + character + detached[place + 1 :]
+    if changed != detached:
+        with pytest.raises(BadSignature):
+            signing.verify(changed, VALUE, KEY.public_bytes)
+
+
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_a_public_key_of_another_length_is_a_programming_error(length: int) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        signing.verify(KEY.sign(VALUE), VALUE, bytes(length))
+
+
+def test_a_saved_key_is_its_owners_alone_and_loads_again(tmp_path: Path) -> None:
+    path = tmp_path / "agency.pem"
+    KEY.save(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert SigningKey.load(path).to_bytes() == KEY.to_bytes()
+    with pytest.raises(FileExistsError):
+        OTHER.save(path)
+
+
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "agency.pem"
+    KEY.save(path)
+    path.chmod(0o640)
+    with pytest.raises(ValueError, match="others may read"):
+        SigningKey.load(path)
+
+
+def test_a_key_shows_itself_to_nobody() -> None:
+    assert repr(KEY) == f"SigningKey(kid='{KEY.kid}')"
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(KEY)
+
+
+def test_new_keys_differ() -> None:
+    assert SigningKey.generate().kid != SigningKey.generate().kid

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from comity.domain.merkle import Frontier
 from comity.domain.posting import Change, Key, Row
 from comity.wire.signing import SigningKey
 
+RowT = TypeVar("RowT", bound=Row)
 Vector = NDArray[np.float32]  # (128,), L2-normalised
 
 
@@ -293,7 +294,7 @@ class LedgerView(Protocol):
         """Return the records that bear one of these targets (a record's own, or a blind index)."""
         ...
 
-    def rows(self, kind: type[Row], **where: str) -> tuple[Row, ...]:
+    def rows(self, kind: type[RowT], /, **where: str) -> tuple[RowT, ...]:
         """Return the rows of one kind with these values, oldest first (up to 10,000)."""
         ...
 
@@ -307,6 +308,10 @@ class LedgerView(Protocol):
 
     def refusals(self, signer: str | None = None) -> tuple[Posted, ...]:
         """Return the newest entries that had no effect (up to 1,000), of one signer or of all."""
+        ...
+
+    def refusals_between(self, first: int, next_: int) -> tuple[Posted, ...]:
+        """Return the entries without effect at these positions (``next_`` excluded)."""
         ...
 
     def progress(self) -> Progress:

@@ -105,7 +105,7 @@ class Examine:
 
     def _reviews(self, search: SearchId, proposed: Proposed, user: UserId) -> list[Review]:
         rows = self._ledger.rows(Review, search_id=search)
-        return [r for r in rows if isinstance(r, Review) and r.user != user and r.commitment == proposed.commitment]
+        return [r for r in rows if r.user != user and r.commitment == proposed.commitment]
 
     def _possible(self, kept: Kept, row: Review) -> bool:
         with self._log.open({JOURNAL: row.entered}) as reader:

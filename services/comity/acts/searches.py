@@ -67,7 +67,7 @@ class Searches:
 
     def open(self, search: SearchId, requester: str) -> Kept:
         """Return the last attempt of a search of this requester. Raises NotFound, whoever else's it is."""
-        rows = [row for row in self._ledger.rows(Search, search_id=search, requester=requester) if isinstance(row, Search)]
+        rows = self._ledger.rows(Search, search_id=search, requester=requester)
         if not rows or self._ledger.rows(Withheld, search_id=search):
             raise NotFound("There is no such search of yours.", advice="Search again.")
         return self.read(max(rows, key=lambda row: row.entered))
@@ -123,9 +123,9 @@ class Exposure:
 def exposures(searches: Searches, ledger: LedgerView, record: RecordId) -> tuple[Exposure, ...]:
     """Return every disclosure of a record, oldest first, recomputed from the journal: linear in the searches made."""
     found, last = [], dict[str, Search]()
-    withheld = {row.search_id for row in ledger.rows(Withheld) if isinstance(row, Withheld)}
+    withheld = {row.search_id for row in ledger.rows(Withheld)}
     for row in ledger.rows(Search):
-        if isinstance(row, Search) and row.search_id not in withheld:
+        if row.search_id not in withheld:
             last[row.search_id] = row
     for row in last.values():
         try:

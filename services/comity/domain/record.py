@@ -68,3 +68,17 @@ def decide(state: State, what: type) -> str | None:
 def evolve(state: State, what: type) -> State:
     """Return the state after an event; what the table does not name changes nothing."""
     return TRANSITIONS[state].get(what, state)
+
+
+ADULT_YEARS = 18
+
+
+def effective_class(said: e.RecordClass, age_at_capture: object) -> e.RecordClass:
+    """Return the class that a record has, whatever its sender says: under 18 at capture, or of unknown age, is a minor (R3).
+
+    ``age_at_capture``: whole years, or anything else for unknown. Missing and unknown deceased persons keep their class.
+    """
+    if said is not e.RecordClass.BOOKING:
+        return said
+    known = isinstance(age_at_capture, int) and not isinstance(age_at_capture, bool)
+    return said if known and ADULT_YEARS <= int(str(age_at_capture)) else e.RecordClass.MINOR

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Table, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_nothing
@@ -89,7 +89,7 @@ class SqlLedger:
             named = {row.record_id for row in _fetch(connection, RECORDS, p.Record, records=ids)}
             return tuple(sorted(named | {RecordId(r) for r in _strings(connection, FOUND, targets=targets)}))
 
-    def rows(self, kind: type[p.Row], **where: str) -> tuple[p.Row, ...]:
+    def rows(self, kind: type[Row], /, **where: str) -> tuple[Row, ...]:
         """Return the rows of one kind with these values, oldest first."""
         table = TABLES[kind]
         query = select(*_columns(kind)).where(and_(True, *(table.c[k] == v for k, v in where.items())))
@@ -98,7 +98,7 @@ class SqlLedger:
 
     def signing_keys(self) -> tuple[p.Key, ...]:
         """Return every signing key."""
-        return cast("tuple[p.Key, ...]", self.rows(p.Key))
+        return self.rows(p.Key)
 
     def seen(self, signer: str, event_id: str) -> tuple[bytes, int] | None:
         """Return the digest and position of an order already taken."""
@@ -110,8 +110,15 @@ class SqlLedger:
     def refusals(self, signer: str | None = None) -> tuple[Posted, ...]:
         """Return the newest entries that had no effect."""
         query = select(REFUSED).order_by(REFUSED.c.position.desc()).limit(REFUSALS_MAX)
+        return self._refused(query if signer is None else query.where(REFUSED.c.signer == signer))
+
+    def refusals_between(self, first: int, next_: int) -> tuple[Posted, ...]:
+        """Return the entries without effect at these positions."""
+        return self._refused(select(REFUSED).where(REFUSED.c.position >= first, REFUSED.c.position < next_))
+
+    def _refused(self, query: Select[Any]) -> tuple[Posted, ...]:
         with self._engine.begin() as connection:
-            rows = connection.execute(query if signer is None else query.where(REFUSED.c.signer == signer)).mappings()
+            rows = connection.execute(query).mappings()
             return tuple(Posted(r["position"], r["signer"], refused=Refusal(r["reason"], r["message"])) for r in rows)
 
     def progress(self) -> Progress:

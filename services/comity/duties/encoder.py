@@ -1,0 +1,177 @@
+"""Makes templates of enrolled photographs and admits the records (R6): nothing can be found before its admission.
+
+It writes in four places, in this order; a crash after any step replays the enrolment, and each step again changes nothing:
+
+1. the ciphertexts into the photo store;
+2. ``TemplatesExtracted`` (or ``EnrolmentRejected``) to ``comity.templates``;
+3. ``RecordsAdmitted`` to the journal, for the whole batch, and the ledger is waited for: bulk work goes at the ledger's pace;
+4. the position.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from comity.acts.enrol import suppressed
+from comity.acts.indexes import Indexer, digest
+from comity.acts.journal import Journal
+from comity.acts.one_face import exactly_one_face
+from comity.domain import entries as e
+from comity.domain.ids import particulars_name, photo_name, record_key, template_context
+from comity.domain.log import Batch, Placed, Stream, Topic
+from comity.domain.posting import Record
+from comity.domain.record import effective_class
+from comity.duties.quarantine import put_aside
+from comity.errors import KeyShredded, NotFound, PhotographRefused
+from comity.ports import FaceEncoder, KeyVault, LedgerView, PhotoStore, Positions, Watch
+from comity.wire import sealing
+from comity.wire.codec import Undecodable
+from comity.wire.envelope import Envelope, from_entry
+from comity.wire.signing import BadSignature
+
+logger = structlog.get_logger(__name__)
+
+NAME = "encoder"
+WAIT_SECONDS = 60.0
+ADMITTED_MAX = 1_000
+NUMBER_FIELDS = {
+    e.IndexKind.BOOKING: "booking_number",
+    e.IndexKind.AGENCY_CASE: "agency_case",
+    e.IndexKind.COURT_CASE: "court_case",
+    e.IndexKind.ATN: "atn",
+}
+
+
+class RejectedEnrolment(Exception):
+    """This enrolment has no effect: why, for its agency, and which photograph."""
+
+    def __init__(self, reason: str, advice: str, photo: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.advice, self.photo = reason, advice, photo
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderDuty:
+    """Follows the enrolments."""
+
+    journal: Journal
+    ledger: LedgerView
+    watch: Watch
+    vault: KeyVault
+    photos: PhotoStore
+    indexer: Indexer
+    encoder: FaceEncoder
+    positions: Positions
+
+    def apply(self, stream: Stream, batch: Batch) -> None:
+        """Encode a batch, admit what was encoded, and move on."""
+        admitted = [record for placed in batch.entries if (record := self._encode(placed)) is not None]
+        for start in range(0, len(admitted), ADMITTED_MAX):
+            part = tuple(admitted[start : start + ADMITTED_MAX])
+            place = self.journal.enter(e.RecordsAdmitted(part), key=part[0].record_id).position
+            if not self.watch.wait(place + 1, WAIT_SECONDS):
+                raise TimeoutError("the ledger did not reach the admission")
+        self.positions.save(NAME, f"{stream.topic}/{stream.partition}", batch.next)
+
+    def _encode(self, placed: Placed) -> e.AdmittedRecord | None:
+        if placed.entry.value is None:
+            return None  # a tombstone: the record was erased
+        try:
+            envelope = from_entry(placed.entry)
+        except Undecodable as error:
+            put_aside(self.journal, placed, "undecodable", str(error))
+            return None
+        event = envelope.event
+        if not isinstance(event, e.RecordEnrolled):
+            put_aside(self.journal, placed, "not-an-enrolment", f"{type(event).__name__} does not belong here")
+            return None
+        try:
+            self._check_signer(envelope, event)
+            return self._admit(event, hashlib.sha256(envelope.value).digest())
+        except RejectedEnrolment as error:
+            put_aside(self.journal, placed, error.reason, error.advice)
+            rejected = e.EnrolmentRejected(event.record_id, event.owner, event.version, error.photo, error.reason, error.advice)
+            self.journal.enter(rejected, key=event.record_id, topic=Topic.TEMPLATES)
+            return None
+
+    def _admit(self, event: e.RecordEnrolled, value_sha256: bytes) -> e.AdmittedRecord | None:
+        held = self.ledger.rows(Record, record_id=event.record_id)
+        newest = max(held, key=lambda row: row.version, default=None)
+        if newest is not None and newest.version >= event.version:
+            same = next((row for row in held if row.version == event.version), newest)
+            if same.version == event.version and same.enrolment_sha256 != value_sha256:
+                raise RejectedEnrolment("same-version", "Another event with this version stands; give a correction a higher one.")
+            return None  # a duplicate, or older than what stands: a no-op (R2)
+        particulars, photographs = self._open(event)
+        self._check_indexes(event, particulars, photographs)
+        record_class = effective_class(event.record_class, particulars.get("age_at_capture"))
+        templates = self._templates(event, photographs)
+        self._keep(event)
+        extracted = e.TemplatesExtracted(event.record_id, event.owner, record_class, event.version, self.encoder.model, templates)
+        self.journal.enter(extracted, key=event.record_id, topic=Topic.TEMPLATES)
+        return e.AdmittedRecord(event.record_id, event.owner, record_class, event.version, event.indexes, value_sha256)
+
+    def _check_signer(self, envelope: Envelope, event: e.RecordEnrolled) -> None:
+        now = self.ledger.progress().next
+        key = next((k for k in self.ledger.signing_keys() if k.kid == envelope.kid and k.holds(now)), None)
+        if key is None:
+            raise RejectedEnrolment("unknown-key", "The signing key is not registered here, or was revoked.")
+        if key.role is not e.Role.AGENCY or str(key.party) != str(event.owner):
+            raise RejectedEnrolment("wrong-agency", "An agency enrols its own records only.")
+        try:
+            envelope.verify(key.public_key)
+        except BadSignature:
+            raise RejectedEnrolment("forged", "The signature does not fit the bytes.") from None
+
+    def _open(self, event: e.RecordEnrolled) -> tuple[dict[str, Any], list[bytes]]:
+        if suppressed(self.ledger, event.owner, event.record_id, event.indexes, frozenset({"expungement"})):
+            raise RejectedEnrolment("suppressed", "An order covers this record; remove it from your sharing feed.")
+        try:
+            key = self.vault.open(record_key(event.record_id))
+            name = particulars_name(event.record_id, event.version).encode()
+            particulars = json.loads(sealing.unseal(key, event.particulars, context=name))
+            photographs = [
+                sealing.unseal(key, data, context=photo_name(event.record_id, event.version, n).encode())
+                for n, data in enumerate(event.photographs)
+            ]
+        except KeyShredded:
+            raise RejectedEnrolment("suppressed", "This record's key was destroyed by an order.") from None
+        except (NotFound, ValueError):
+            raise RejectedEnrolment("cannot-decrypt", "Encrypt with the key that /v1/records issued for this record.") from None
+        if not isinstance(particulars, dict):
+            raise RejectedEnrolment("particulars", "The particulars are one JSON object.")
+        return particulars, photographs
+
+    def _check_indexes(self, event: e.RecordEnrolled, particulars: dict[str, Any], photographs: list[bytes]) -> None:
+        """Compute id and indexes again from what was encrypted: a publisher cannot leave out the tag that an order names."""
+        numbers = {kind: str(particulars[name]) for kind, name in NUMBER_FIELDS.items() if particulars.get(name)}
+        try:
+            indexes = self.indexer.indexes(event.owner, numbers, [digest(photograph) for photograph in photographs])
+            expected = self.indexer.record_id(event.owner, numbers.get(e.IndexKind.BOOKING, ""))
+        except ValueError as error:
+            raise RejectedEnrolment("numbers", f"A number cannot be used: {error}") from None
+        if expected != event.record_id or set(indexes) != set(event.indexes):
+            raise RejectedEnrolment("indexes-differ", "Send the record id and the indexes as /v1/records issued them.")
+
+    def _templates(self, event: e.RecordEnrolled, photographs: list[bytes]) -> tuple[e.SealedTemplate, ...]:
+        key, sealed = self.vault.open(record_key(event.record_id)), []
+        for number, photograph in enumerate(photographs):
+            try:
+                picture = self.encoder.open(photograph)
+                extracted = picture.extract(exactly_one_face(picture))
+            except PhotographRefused as error:
+                raise RejectedEnrolment(error.reason, f"{error.message} {error.advice}".strip(), number) from None
+            context = template_context(event.record_id, event.version, number)
+            ciphertext = sealing.seal(key, extracted.vector.tobytes(), context=context)
+            sealed.append(e.SealedTemplate(number, ciphertext, round(extracted.quality, 1)))
+        return tuple(sealed)
+
+    def _keep(self, event: e.RecordEnrolled) -> None:
+        for number, ciphertext in enumerate(event.photographs):
+            self.photos.put(photo_name(event.record_id, event.version, number), ciphertext)
+        self.photos.put(particulars_name(event.record_id, event.version), event.particulars)

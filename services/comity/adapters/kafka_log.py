@@ -19,7 +19,8 @@ from kafka import errors as kafka_errors
 
 from comity.adapters import kafka_topics, log_rules
 from comity.adapters.kafka_erasure import settle
-from comity.adapters.kafka_reader import KafkaReader, header
+from comity.adapters.kafka_lenient import header
+from comity.adapters.kafka_reader import KafkaReader
 from comity.domain.log import Entry, Placed, Stream, Topic
 from comity.errors import NotAppended, OutcomeUnknown, Unavailable
 
@@ -154,7 +155,7 @@ class KafkaLog:
         """Open a reader at these positions, on connections of its own; close it by leaving the context."""
         self._alive()
         with self._asking("reached"):
-            return contextlib.closing(KafkaReader(self._settings, self._names, starts))
+            return contextlib.closing(KafkaReader(self._settings, self._names, starts, self._alive))
 
     def end(self, stream: Stream) -> int:
         """Return the stream's next position: for readiness and lag only; a deposed leader answers with an old one."""

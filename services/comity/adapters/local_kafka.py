@@ -155,7 +155,7 @@ class LocalKafka:
             raise
 
     def stop(self) -> None:
-        """Stop all brokers, cleanly where they listen; idempotent."""
+        """Stop all brokers of this folder, also those that another process started; idempotent."""
         for process in self._processes.values():
             process.send_signal(signal.SIGCONT)
             process.terminate()
@@ -166,7 +166,8 @@ class LocalKafka:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            (self._home(number) / "pid").unlink(missing_ok=True)
+        for number in self._nodes:
+            self._bury(number)
 
     def kill(self, number: int = 1) -> None:
         """Kill a broker at once (SIGKILL), as a crash would."""
@@ -249,7 +250,7 @@ class LocalKafka:
         (home / "pid").write_text(str(self._processes[number].pid), encoding="ascii")
 
     def _bury(self, number: int) -> None:
-        """End a broker of this very folder that outlived a killed comity: its data admits one process."""
+        """End a broker of this very folder that we did not start, as after a killed comity: its data admits one process."""
         path, mine = self._home(number) / "pid", str(self._home(number) / "server.properties").encode()
         try:
             pid = int(path.read_text(encoding="ascii"))
@@ -260,6 +261,7 @@ class LocalKafka:
             while signals:
                 os.kill(pid, signals.pop(0))
             time.sleep(LOOK_SECONDS)
+        path.unlink(missing_ok=True)
 
     def _wait(self, number: int) -> None:
         out, deadline = self._home(number) / "out", time.monotonic() + READY_SECONDS_MAX

@@ -6,8 +6,8 @@ from zlib import crc32
 
 from comity.domain.log import Entry, Stream, Topic
 from comity.errors import InvalidInput, TooLarge
+from comity.wire.limits import VALUE_BYTES_MAX
 
-VALUE_BYTES_MAX = 16 * 1024 * 1024  # eight photographs of 2 MiB; also what the broker is told to take
 KEY_BYTES_MAX = 1024  # ids are 32 characters; a stranger's key is kept in quarantine, not refused there
 HEADERS_BYTES_MAX = 64 * 1024  # eight CloudEvents attributes and one signature are under 1 KiB
 FRAME_BYTES_MAX = 4096  # record and batch framing around the three above, rounded up
@@ -27,6 +27,11 @@ def stream_of(topic: Topic, key: bytes | None) -> Stream:
     return Stream(topic, crc32(key or b"") % len(streams(topic)))
 
 
+def name_bytes(name: str) -> bytes:
+    """Return a header's name as bytes; a stranger's name that was no UTF-8 comes back as it was (PEP 383)."""
+    return name.encode("utf-8", "surrogateescape")
+
+
 def admit(topic: Topic, entry: Entry) -> Stream:
     """Return where the entry goes.
 
@@ -37,7 +42,10 @@ def admit(topic: Topic, entry: Entry) -> Stream:
         raise InvalidInput(f"an entry of {topic} needs a key", advice="Give the record's id as its key.")
     if entry.key is None and entry.value is None:
         raise InvalidInput("an entry needs a key or a value", advice="Give one of them.")
-    headers_bytes = sum(len(name) + len(value) for name, value in entry.headers)
+    try:
+        headers_bytes = sum(len(name_bytes(name)) + len(value) for name, value in entry.headers)
+    except UnicodeEncodeError as error:
+        raise InvalidInput("a header's name is no text", advice="Give names that can be written in UTF-8.") from error
     for what, size, limit in (
         ("value", len(entry.value or b""), VALUE_BYTES_MAX),
         ("key", len(entry.key or b""), KEY_BYTES_MAX),

@@ -46,7 +46,7 @@ def body(topic: Topic, entry: Entry) -> tuple[int, int | None, bytes]:
     """Return a row's last three columns: the lengths of headers and value (None for a tombstone), and padding, headers, value."""
     parts: list[bytes] = []
     for name, value in entry.headers:
-        encoded = name.encode("utf-8", "surrogateescape")  # a stranger's name that was no UTF-8 comes back as it was
+        encoded = log_rules.name_bytes(name)
         parts += (struct.pack(">II", len(encoded), len(value)), encoded, value)
     headers_bytes = sum(map(len, parts))
     content_bytes = headers_bytes + len(entry.value or b"")

@@ -68,6 +68,7 @@ class SqliteLog:
 
     def identity(self, topic: Topic) -> str:
         """Return the topic's id: another one means that the file was made anew."""
+        self._alive()
         return str(uuid.uuid5(self._identity, topic.value))
 
     def append(self, topic: Topic, entry: Entry, *, timeout_seconds: float) -> Placed:

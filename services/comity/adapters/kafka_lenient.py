@@ -1,0 +1,76 @@
+"""Headers whose names are no UTF-8, sent and read: a patch of kafka-python 3.0's private record reader, in one place.
+
+The stubs know nothing of these parts, and a later 3.x may have moved them: the contract suite's poison test says so at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import Fetcher
+from kafka.record import MemoryRecords
+from kafka.record.default_records import DefaultRecordBatch
+
+
+class _Name(str):
+    """A header's name that is no UTF-8: its bytes come back from it (PEP 383), where kafka-python encodes it again."""
+
+    __slots__ = ()
+
+    def encode(self, _encoding: str = "utf-8", _errors: str = "strict") -> bytes:
+        return str.encode(self, "utf-8", "surrogateescape")
+
+
+class _Bytes(bytes):
+    """Bytes whose text is read leniently."""
+
+    def __getitem__(self, at: Any) -> Any:  # noqa: ANN401  # as bytes has it
+        got = super().__getitem__(at)
+        return _Bytes(got) if isinstance(got, bytes) else got
+
+    def decode(self, _encoding: str = "utf-8", _errors: str = "strict") -> str:
+        return _Name(super().decode("utf-8", "surrogateescape"))
+
+
+class _LenientBatch(DefaultRecordBatch):
+    """Reads a header's name that is no UTF-8.
+
+    kafka-python takes it for a corrupt batch and meets it again at every poll, though the broker stores it and its checksum is
+    right: one entry of a stranger would stop every reader for ever.
+    """
+
+    __slots__ = ()
+
+    def _read_msg(self, *arguments: Any) -> Any:  # noqa: ANN401  # as the library has it
+        try:
+            return super()._read_msg(*arguments)  # type: ignore[misc]
+        except UnicodeDecodeError:  # its position is where it was: read the record again
+            self._buffer: bytes = _Bytes(self._buffer)
+            return super()._read_msg(*arguments)  # type: ignore[misc]
+
+
+class _Records(MemoryRecords):
+    __slots__ = ()
+
+    def next_batch(self, *arguments: Any) -> Any:  # noqa: ANN401  # as the library has it
+        batch = super().next_batch(*arguments)  # type: ignore[no-untyped-call]
+        if isinstance(batch, DefaultRecordBatch):
+            batch.__class__ = _LenientBatch
+        return batch
+
+
+class _PartitionRecords(Fetcher.PartitionRecords):
+    def _unpack_records(self, tp: TopicPartition, records: MemoryRecords, *arguments: Any) -> Any:  # noqa: ANN401
+        records.__class__ = _Records
+        return super()._unpack_records(tp, records, *arguments)  # type: ignore[misc]
+
+
+def header(name: str) -> str:
+    """Return a header's name in the form that kafka-python can send, whatever its bytes were."""
+    return name if name.isascii() else _Name(name)
+
+
+def make_lenient(consumer: KafkaConsumer) -> None:
+    """Let a consumer read what strangers may write. There is no public place for it."""
+    consumer._fetcher.PartitionRecords = _PartitionRecords  # type: ignore[attr-defined]  # noqa: SLF001

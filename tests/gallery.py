@@ -33,3 +33,11 @@ def template(number: int, vector: Vector, *, of: int | None = None, block: Block
 def templates(count: int, *, seed: int = 0, first: int = 0, block: Block = MILWAUKEE) -> list[StoredTemplate]:
     """Return templates of as many records, numbered from ``first``."""
     return [template(first + row, vector, block=block) for row, vector in enumerate(units(count, seed=seed))]
+
+
+def spread() -> list[StoredTemplate]:
+    """Return 40 templates of two agencies and three blocks, several photographs to a record."""
+    blocks = (MILWAUKEE, MILWAUKEE_MISSING, ALAMEDA)
+    return [
+        template(2**48 + row, vector, of=row // 2, block=blocks[row % 3], photo=row % 2) for row, vector in enumerate(units(40))
+    ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from comity.errors import Unavailable
@@ -45,8 +46,9 @@ class MilvusLiteEngine:
         """Synchronise a collection's files written ``since`` (Unix time) with the disk: lite does so for its manifest only."""
         for folder, _, files in os.walk(self._collections / name):
             for path in (*(Path(folder, file) for file in files), Path(folder)):
-                if path.stat().st_mtime >= since:
-                    self._synchronise(path)
+                with suppress(FileNotFoundError):  # lite has just merged it into another file
+                    if path.stat().st_mtime >= since:
+                        self._synchronise(path)
 
     @staticmethod
     def _synchronise(path: Path) -> None:

@@ -117,7 +117,7 @@ class MilvusStore:
         from pymilvus import MilvusClient  # noqa: PLC0415 -- takes 2 s, most of it for pandas
         from pymilvus.exceptions import MilvusException  # noqa: PLC0415
 
-        for noisy in ("pymilvus", "pymilvus.milvus_client", "milvus_lite.adapter.grpc.servicer"):
+        for noisy in ("pymilvus", "pymilvus.milvus_client", "milvus_lite.adapter.grpc.servicer", "grpc._server"):
             # They log every failing call with its traceback, and with it what was sent; each comes out as an error anyway.
             logging.getLogger(noisy).setLevel(logging.CRITICAL)
         self._turn = threading.RLock()  # lite must not be written by two, and a search during its flush may see the past
@@ -129,13 +129,10 @@ class MilvusStore:
         self._ids: dict[_Shard, Ids] = {}  # sorted; read when first needed, kept up to date from then on
         self._loaded: set[str] = set()
         self._engine = None if isinstance(where, str) and "://" in where else MilvusLiteEngine(Path(where))
-        try:
+        self._client: Any = None
+        with self._or_close():
             uri = self._engine.uri if self._engine else str(where)
             self._client = self._guarded(lambda: MilvusClient(uri, timeout=CALL_SECONDS))
-        except BaseException:
-            self._stop_engine()
-            raise
-        with self._or_close():
             self._recover()
 
     def put(self, templates: Sequence[StoredTemplate]) -> None:
@@ -145,7 +142,7 @@ class MilvusStore:
         """
         given = {template.template_id: _checked(template, self._dimension) for template in templates}
         ordered = sorted(given.values(), key=lambda template: (template.block.owner, template.template_id))
-        with self._turn:
+        with self._in_turn():
             for owner, group in groupby(ordered, key=lambda template: template.block.owner):
                 self._put(owner, {template.template_id: _row(template) for template in group})
 
@@ -156,7 +153,7 @@ class MilvusStore:
         """
         wanted = [record_id(record) for record in dict.fromkeys(records)]
         gone = 0
-        with self._turn:
+        with self._in_turn():
             for shard in sorted(self._generations) if wanted else ():
                 doomed = self._ids_of(shard, wanted)
                 if doomed:
@@ -169,12 +166,14 @@ class MilvusStore:
 
         The store may be used, and changed, between two batches: what is put or forgotten meanwhile may or may not come.
         """
-        for shard in sorted(self._generations):
+        with self._in_turn():
+            shards = sorted(self._generations)
+        for shard in shards:
             ids: list[int] = []
             for rows in self._pages(shard, FIELDS):
                 ids += [row["id"] for row in rows]
                 yield [_template(row, shard.owner) for row in rows]
-            with self._turn:
+            with self._in_turn():
                 if shard in self._generations:  # what this pass read need not be read again; whoever changed it, knows it
                     self._ids.setdefault(shard, np.array(ids, np.int64))
 
@@ -184,7 +183,7 @@ class MilvusStore:
         Never for an answer: it knows no order and no grant. Raises Unavailable.
         """
         found: list[tuple[RecordId, float]] = []
-        with self._turn:
+        with self._in_turn():
             for shard in sorted(self._generations):
                 hits = self._ask(
                     "search",
@@ -199,7 +198,7 @@ class MilvusStore:
 
     def clear(self) -> None:
         """Drop everything, before a rebuild."""
-        with self._turn:
+        with self._in_turn():
             for shard in sorted(self._generations):
                 self._drop(shard)
 
@@ -208,12 +207,17 @@ class MilvusStore:
         with self._turn:
             if not self._closed:
                 self._closed = True
-                self._client.close()
-                self._stop_engine()
+                if self._client:
+                    self._client.close()
+                if self._engine:
+                    self._engine.close()
 
-    def _stop_engine(self) -> None:
-        if self._engine:
-            self._engine.close()
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        with self._turn:
+            if self._closed:  # an empty answer would say that there is nothing to erase
+                raise Unavailable("The template store is closed.", advice="Start the service again.")
+            yield
 
     @contextmanager
     def _or_close(self) -> Iterator[None]:
@@ -236,9 +240,7 @@ class MilvusStore:
 
     def _ask(self, method: str, *arguments: object, **options: object) -> Any:  # noqa: ANN401 -- pymilvus is untyped
         """Call the client; every call goes through here."""
-        with self._turn:
-            if self._closed:
-                raise Unavailable("The template store is closed.", advice="Start the service again.")
+        with self._in_turn():
             return self._guarded(lambda: getattr(self._client, method)(*arguments, timeout=CALL_SECONDS, **options))
 
     def _recover(self) -> None:
@@ -292,8 +294,9 @@ class MilvusStore:
         index = MilvusClient.prepare_index_params()
         index.add_index("vector", index_type="FLAT", metric_type="IP")  # exact: approximate indexes lose real people
         # A server's default lets the next reads miss what was just written; lite ignores this and is always strong.
-        self._ask("create_collection", name, schema=schema, index_params=index, consistency_level="Strong")
-        self._loaded.add(name)
+        self._ask("create_collection", name, schema=schema, consistency_level="Strong")
+        self._ask("create_index", name, index_params=index, sync=False)  # to wait takes half a second, and it is empty
+        self._ask("load_collection", name)
 
     def _put(self, owner: Ori, rows: Mapping[int, Row]) -> None:
         given = np.array(sorted(rows), np.int64)
@@ -303,7 +306,7 @@ class MilvusStore:
             shard = self._roomy(owner)
             ids = fresh[: self._shard_rows - len(self._known(shard))]
             known = self._ids.pop(shard)  # should this fail half way, Milvus is asked again what is there
-            self._insert(shard.name(self._generations[shard]), [[rows[number] for number in ids.tolist()]])
+            self._insert(self._ready(shard), [[rows[number] for number in ids.tolist()]])
             self._ids[shard] = np.union1d(known, ids)
             fresh = fresh[len(ids) :]
 
@@ -327,7 +330,8 @@ class MilvusStore:
             if len(self._known(shard)) < self._shard_rows:
                 return shard
         fresh = _Shard(owner, max((shard.number for shard in shards), default=0) + 1)
-        self._create(fresh.name(1))
+        self._create(fresh.name(1, "draft"))
+        self._ask("rename_collection", fresh.name(1, "draft"), fresh.name(1))  # what is called templates_… is whole
         self._generations[fresh], self._ids[fresh] = 1, np.empty(0, np.int64)
         return fresh
 
@@ -354,7 +358,7 @@ class MilvusStore:
             after = rows[-1]["id"]
 
     def _page(self, shard: _Shard, fields: Sequence[str], after: int) -> list[Row]:
-        with self._turn:
+        with self._in_turn():
             if shard not in self._generations:  # forgotten meanwhile
                 return []
             limits = {"batch_size": PAGE_ROWS, "limit": PAGE_ROWS, "filter": f"id > {after}"}
@@ -381,8 +385,6 @@ class MilvusStore:
         except BaseException:
             self._ask("drop_collection", draft)
             raise
-        finally:
-            self._loaded.discard(draft)
         with self._or_close():
             self._ask("rename_collection", draft, shard.name(generation + 1))
         self._ids[shard] = living

@@ -1,0 +1,76 @@
+"""Who is signed in: by the session's cookie in a browser, by ``Authorization: Bearer`` from a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends, Request, Response, Security
+from fastapi.security import APIKeyCookie, HTTPBearer
+
+from comity.errors import NotPermitted, NotSignedIn
+from comity.ports import Identity, Person
+from comity.web.limits import COOKIE
+
+AGENCY_WRITER, CLERK, INVESTIGATOR, EXAMINER = "agency-writer", "clerk", "investigator", "examiner"
+AGENCY_ADMINISTRATOR, AUDITOR, OPERATOR, ADMINISTRATOR = "agency-administrator", "auditor", "operator", "administrator"
+ROLES = (AGENCY_WRITER, CLERK, INVESTIGATOR, EXAMINER, AGENCY_ADMINISTRATOR, AUDITOR, OPERATOR, ADMINISTRATOR)
+
+SESSION_SECONDS = 12 * 3600  # a shift
+TOKEN_CHARS_MAX = 200  # ours have 43; another provider's would be looked up elsewhere
+
+# For the OpenAPI document alone: what is read is read by `token_of`.
+_BEARER = Security(HTTPBearer(auto_error=False, description="A session's token, from POST /v1/sessions."))
+_COOKIE = Security(APIKeyCookie(name=COOKIE, auto_error=False, description="The same token, in a browser."))
+
+
+def token_of(request: Request) -> str | None:
+    """Return the session token that a request brings, Bearer first; None where it brings none."""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    token = credentials.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
+    return token if token and len(token) <= TOKEN_CHARS_MAX else None
+
+
+def signed_in(request: Request, _bearer: Annotated[object, _BEARER] = None, _cookie: Annotated[object, _COOKIE] = None) -> Person:
+    """Return who is signed in, as a dependency or called with the request. Raises NotSignedIn."""
+    identity: Identity = request.app.state.identity
+    token = token_of(request)
+    if token is None:
+        raise NotSignedIn("Nobody is signed in.", advice="Sign in with a link from `comity link`, or send a session's token.")
+    return identity.person(token)
+
+
+SignedIn = Annotated[Person, Depends(signed_in)]
+
+
+def role(*names: str) -> Callable[[Person], Person]:
+    """Return the dependency that lets only people with one of these roles in, and returns who it is.
+
+    Raises ValueError for a role that does not exist: a mistyped one would lock everybody out, or worse.
+    """
+    if unknown := set(names) - set(ROLES):
+        raise ValueError(f"no such role: {', '.join(unknown)}")
+
+    def permitted(person: SignedIn) -> Person:
+        return require(person, *names)
+
+    return permitted
+
+
+def require(person: Person, *names: str) -> Person:
+    """Return the person where they have one of these roles. Raises NotPermitted."""
+    if not person.roles & set(names):
+        raise NotPermitted(
+            f"This needs the role {' or '.join(names)}.", advice="Ask your agency's administrator.", needs=" ".join(names)
+        )
+    return person
+
+
+def remember(response: Response, token: str, *, secure: bool) -> None:
+    """Set the session's cookie: out of scripts' reach, and never sent from another site."""
+    response.set_cookie(COOKIE, token, max_age=SESSION_SECONDS, httponly=True, samesite="strict", secure=secure, path="/")
+
+
+def forget(response: Response) -> None:
+    """Delete the session's cookie."""
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")

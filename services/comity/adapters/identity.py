@@ -1,0 +1,137 @@
+"""Who may sign in, in one small SQLite file: for the embedded exchange; production has an OIDC provider behind the same port.
+
+There are no passwords. A one-time link, shown to whoever runs the exchange, opens a session. Both are 256 random bits, kept only
+as SHA-256: whoever reads the file can sign in as nobody. Names stand here alone; the log knows pseudonyms (R35).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from comity.domain.ids import PartyId, UserId
+from comity.errors import Conflict, InvalidInput, NotFound, NotSignedIn
+from comity.ports import Person
+
+LINK_SECONDS = 10 * 60  # long enough to copy from a terminal into a browser
+SESSION_SECONDS = 12 * 3600  # a shift
+BUSY_SECONDS = 5.0  # `comity link` writes beside the running exchange
+TOKEN_BYTES = 32
+PSEUDONYM_BYTES = 6
+NAME_CHARS_MAX = 100
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS person (
+    user_id TEXT PRIMARY KEY, name TEXT NOT NULL, party TEXT NOT NULL, roles TEXT NOT NULL, UNIQUE (name, party));
+CREATE TABLE IF NOT EXISTS token (
+    kind TEXT NOT NULL, sha256 BLOB NOT NULL, user_id TEXT NOT NULL REFERENCES person, ends_at REAL NOT NULL,
+    PRIMARY KEY (kind, sha256)) WITHOUT ROWID;
+"""
+_PERSON = "SELECT user_id, name, party, roles FROM person"
+
+
+class FileIdentity:
+    """People, links and sessions of one file. Thread-safe; several processes may use the file."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        for pragma in ("journal_mode=WAL", "secure_delete=ON", "foreign_keys=ON"):
+            self._connection.execute(f"PRAGMA {pragma}").close()
+        self._connection.executescript(_SCHEMA).close()
+
+    def add(self, name: str, party: str, roles: Collection[str]) -> Person:
+        """Add a person who acts for a party; the pseudonym is new and random. Raises Conflict for a name known there."""
+        if not name.strip() or len(name) > NAME_CHARS_MAX or not party:
+            raise InvalidInput(f"A person has a name of 1 to {NAME_CHARS_MAX} characters and a party.")
+        user_id = UserId(f"u-{secrets.token_hex(PSEUDONYM_BYTES)}")
+        values = (user_id, name, party, " ".join(sorted(set(roles))))
+        try:
+            with self._writing() as connection:
+                connection.execute("INSERT INTO person VALUES (?, ?, ?, ?)", values)
+        except sqlite3.IntegrityError:
+            raise Conflict(f"There is somebody of this name at {party} already.", advice="See `comity people`.") from None
+        return _person(values)
+
+    def people(self) -> tuple[Person, ...]:
+        """Return everybody who may sign in, in the order in which they were added."""
+        with self._lock:
+            return tuple(_person(row) for row in self._connection.execute(f"{_PERSON} ORDER BY rowid").fetchall())
+
+    def link(self, user_id: UserId) -> str:
+        """Return a new token that signs this person in once, within ten minutes. Raises NotFound."""
+        try:
+            with self._writing() as connection:
+                return self._issue(connection, "link", user_id, LINK_SECONDS)
+        except sqlite3.IntegrityError:
+            raise NotFound("There is nobody of this pseudonym.", advice="See `comity people`.") from None
+
+    def sign_in(self, token: str) -> str:
+        """Exchange a one-time token for a session's token. Raises NotSignedIn: used, too old and invented look alike."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM token WHERE ends_at <= ?", (self._clock(),))
+            taken = connection.execute(
+                "DELETE FROM token WHERE kind = 'link' AND sha256 = ? RETURNING user_id, sha256", (_digest(token),)
+            ).fetchall()
+            for user_id, sha256 in taken:
+                if hmac.compare_digest(sha256, _digest(token)):
+                    return self._issue(connection, "session", user_id, SESSION_SECONDS)
+        raise NotSignedIn("This link has been used, or is too old.", advice="Ask for a new one: `comity link`.")
+
+    def person(self, session: str) -> Person:
+        """Return who holds this session. Raises NotSignedIn."""
+        # A lookup by digest tells an attacker's clock about digests at most, and nobody can steer those of random tokens.
+        digest = _digest(session)
+        with self._lock:
+            rows = self._connection.execute(
+                f"{_PERSON} JOIN token USING (user_id) WHERE kind = 'session' AND sha256 = ? AND ends_at > ?",
+                (digest, self._clock()),
+            ).fetchall()
+        if not rows:
+            raise NotSignedIn("The session has ended.", advice="Sign in again with a new link.")
+        return _person(rows[0])
+
+    def sign_out(self, session: str) -> None:
+        """End a session; idempotent."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM token WHERE kind = 'session' AND sha256 = ?", (_digest(session),))
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        with self._lock:
+            self._connection.close()
+
+    def _issue(self, connection: sqlite3.Connection, kind: str, user_id: str, seconds: float) -> str:
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        connection.execute("INSERT INTO token VALUES (?, ?, ?, ?)", (kind, _digest(token), user_id, self._clock() + seconds))
+        return token
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def _person(row: tuple[str, str, str, str]) -> Person:
+    user_id, name, party, roles = row
+    return Person(UserId(user_id), name, PartyId(party), frozenset(roles.split()))

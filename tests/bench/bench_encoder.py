@@ -2,7 +2,8 @@
 
 Photographs per second of the whole encoder (bytes to template) against the bare onnxruntime sessions over the same
 photographs: the detector, its second look, and the recogniser, on tensors prepared beforehand. The two take turns,
-photograph by photograph, so that a busy machine slows both alike. Exits 1 where the ratio is below its bound.
+photograph by photograph, so that a busy machine slows both alike; the ratio is that of each photograph's least disturbed
+round. Exits 1 where it is below its bound.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 
 from comity.adapters import images
@@ -46,6 +47,17 @@ def run_bare(sessions: Sessions, prepared: Prepared) -> None:
     sessions.recogniser.run(None, {"data": prepared.aligned})
 
 
+def encode(encoder: OnnxFaces, photograph: bytes) -> None:
+    """Go the whole way from a file's bytes to a template."""
+    encoder.open(photograph).extract()
+
+
+def report(name: str, whole: float, bare: float) -> float:
+    """Print one line of the table and return the ratio."""
+    print(f"{name:>5}  {PHOTOGRAPHS / whole:9.1f}  {PHOTOGRAPHS / bare:6.1f}  {bare / whole:5.3f}")
+    return bare / whole
+
+
 def seconds(work: Callable[[], object]) -> float:
     """Return how long the work takes."""
     began = perf_counter()
@@ -59,17 +71,17 @@ def main() -> int:
     sessions = encoder.sessions()
     photographs = [(PEOPLE / f"p{person:02d}" / "1.jpg").read_bytes() for person in range(1, PHOTOGRAPHS + 1)]
     prepared = [prepare(encoder, photograph) for photograph in photographs]
-    ratios = []
+    whole = [[0.0] * PHOTOGRAPHS for _ in range(ROUNDS)]
+    bare = [[0.0] * PHOTOGRAPHS for _ in range(ROUNDS)]
     print("round  encoder/s  bare/s  ratio")
-    for turn in range(1, ROUNDS + 1):
-        whole = bare = 0.0
-        for photograph, tensors in zip(photographs, prepared, strict=True):
-            whole += seconds(lambda photograph=photograph: encoder.open(photograph).extract())  # type: ignore[misc]
-            bare += seconds(lambda tensors=tensors: run_bare(sessions, tensors))  # type: ignore[misc]
-        ratios.append(bare / whole)
-        print(f"{turn:5}  {PHOTOGRAPHS / whole:9.1f}  {PHOTOGRAPHS / bare:6.1f}  {ratios[-1]:5.3f}")
-    print(f"median ratio {median(ratios):.3f}, at least {RATIO_MIN} wanted; one thread, {PHOTOGRAPHS} photographs a round")
-    return 0 if median(ratios) >= RATIO_MIN else 1
+    for turn in range(ROUNDS):
+        for index, photograph in enumerate(photographs):
+            whole[turn][index] = seconds(partial(encode, encoder, photograph))
+            bare[turn][index] = seconds(partial(run_bare, sessions, prepared[index]))
+        report(str(turn + 1), sum(whole[turn]), sum(bare[turn]))
+    ratio = report("best", sum(map(min, *whole)), sum(map(min, *bare)))
+    print(f"at least {RATIO_MIN} wanted; one thread, {PHOTOGRAPHS} photographs of 480x600 a round")
+    return 0 if ratio >= RATIO_MIN else 1
 
 
 if __name__ == "__main__":

@@ -178,7 +178,9 @@ def _loaded(image: Image.Image) -> Image.Image:
         image.load()
         if image.mode in _SIXTEEN_BIT_GREY:
             return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-        return _flattened(image) if image.has_transparency_data else image.convert("RGB")
+        if image.has_transparency_data:
+            return _flattened(image)
+        return image if image.mode == "RGB" else image.convert("RGB")
     except Exception:  # noqa: BLE001 - as above
         raise _truncated() from None
 

@@ -1,15 +1,19 @@
 """A key per name in one SQLite file, each wrapped by the master key (AES-256-GCM, the name as context).
 
-What makes a shredded key go from the file (measured by byte scans in the contract suite):
+What makes a shredded key go from the file (the contract suite scans the bytes of all its files):
 
-- A row never moves and never shrinks. SQLite zeroes what it deletes, but when it moves rows between pages it leaves copies of
-  them in the pages' free space. So rows are appended by number, and a shredded one is not deleted: its wrapped key is overwritten
-  in place by random bytes of the same length, and the row stays as the memory that this name may not be issued again.
+- A row never moves and never shrinks. SQLite zeroes what it deletes, yet may leave copies in pages' free space when it moves rows
+  between pages (seen in the log's file, with larger rows than these). So rows are appended by number, and a shredded one is not
+  deleted: its wrapped key is overwritten in place by random bytes of the same length, and the row stays as the memory that this
+  name may not be issued again.
 - Then the write-ahead file, which holds earlier pages, is checkpointed and truncated.
 
 A crash before the commit leaves the key whole; after it, the key is refused and gone from every page, and the truncation is done
 at the next opening. What no program can promise: a disk that writes elsewhere (SSD, copy-on-write, snapshots), a backup of the
 file, and the file system's free blocks may keep a wrapped key. It opens nothing without the master key.
+
+Never open the vault's file by other means inside the owning process, not even to scan it: closing it there drops the POSIX locks
+that SQLite holds (https://sqlite.org/howtocorrupt.html, 2.2). Scan from a process of its own.
 """
 
 from __future__ import annotations

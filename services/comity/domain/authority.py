@@ -36,7 +36,13 @@ def refuse(entry: e.Event, position: int, key: Key | None, genesis: bool) -> Ref
 
 
 def event_id(entry: e.Event) -> str | None:
-    """Return the entry's own id, which its envelope must repeat so that the signature covers it; None for duties."""
+    """Return the entry's own id, which its envelope must repeat so that the signature covers it; None for duties.
+
+    A revocation has none: the id that it names is the grant's, under which the same signer entered the grant itself. Entered
+    twice it ends nothing more, so nothing needs to remember it.
+    """
+    if isinstance(entry, e.ShareRevoked):
+        return None
     for name in ("order_id", "grant_id", "reveal_id", "review_id", "certificate_id"):
         if isinstance(own := getattr(entry, name, None), str) and not isinstance(entry, e.ErasureCertified):
             return own

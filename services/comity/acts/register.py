@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from comity.acts.journal import APPEND_SECONDS, Journal
+from comity.acts.journal import Journal
 from comity.domain import entries as e
-from comity.domain.ids import KeyId, Ori, PartyId
-from comity.domain.log import JOURNAL, Topic
+from comity.domain.ids import Ori, PartyId
 from comity.domain.policy import REQUESTER_CLASSES, digest
 from comity.domain.posting import Agency, Court
-from comity.errors import Conflict, InvalidInput, Unavailable
-from comity.ports import EventLog, LedgerView, Watch
+from comity.errors import Conflict, Halted, InvalidInput, Unavailable
+from comity.ports import LedgerView, Watch
 from comity.wire.signing import SigningKey, key_id
 
 WAIT_SECONDS = 10.0
@@ -17,17 +16,26 @@ KEY_BYTES = 32
 ADMINISTRATOR, EXCHANGE = PartyId("administrator"), PartyId("exchange")
 
 
-def found(log: EventLog, journal: Journal, administrator: SigningKey, exchange: SigningKey) -> None:
-    """Enter the first entries of an empty journal: the administrator's key (the root of trust), the exchange's, the policy."""
-    if log.end(JOURNAL) > 0:
-        return
-    for event in (
-        e.KeyRegistered(KeyId(administrator.kid), ADMINISTRATOR, e.Role.ADMINISTRATOR, administrator.public_bytes),
-        e.KeyRegistered(KeyId(exchange.kid), EXCHANGE, e.Role.EXCHANGE, exchange.public_bytes),
-        e.PolicyAdopted(digest()),
-    ):
-        entry = journal.entry(event, key=ADMINISTRATOR, signer=administrator)
-        log.append(Topic.JOURNAL, entry, timeout_seconds=APPEND_SECONDS)
+def found(journal: Journal, ledger: LedgerView, administrator: SigningKey, exchange: SigningKey) -> bool:
+    """Enter what a journal begins with, where missing: the administrator's key (the root of trust), the policy, the exchange's key.
+
+    Return whether anything was entered. Raises Halted where the journal was founded by another administrator's key.
+    """
+    held = {key.kid for key in ledger.signing_keys()}
+    if held and administrator.kid not in held:
+        raise Halted(
+            "This journal was founded with another administrator's key.",
+            advice="Put the home's keys back that belong to this journal, or name another journal.",
+        )
+    events: list[e.Party] = []
+    if administrator.kid not in held:
+        events.append(e.KeyRegistered(administrator.kid, ADMINISTRATOR, e.Role.ADMINISTRATOR, administrator.public_bytes))
+        events.append(e.PolicyAdopted(digest()))
+    if exchange.kid not in held:
+        events.append(e.KeyRegistered(exchange.kid, EXCHANGE, e.Role.EXCHANGE, exchange.public_bytes))
+    for event in events:
+        journal.enter(event, key=ADMINISTRATOR, signer=administrator)
+    return bool(events)
 
 
 class Register:

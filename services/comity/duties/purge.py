@@ -62,7 +62,7 @@ class PurgeDuty:
         held = {t.record_id for batch in self.store.all() for t in batch}
         self.store.forget(held & set(records))
         for record in records:
-            self.photos.delete(f"record/{record}/")
+            self.photos.delete(f"record/{record}")
         return self.vault.shred([record_key(record) for record in records])
 
     def apply(self, stream: Stream, batch: Batch) -> None:
@@ -99,7 +99,7 @@ class PurgeDuty:
         erased = self.gallery.forget(records)
         self.store.forget(records)
         for record in records:
-            self.photos.delete(f"record/{record}/")
+            self.photos.delete(f"record/{record}")
         unsettled = [f"compaction of {topic} not seen yet" for topic in ERASED for r in records if not self._tombstone(topic, r)]
         scanned = self._scan_until_clean(fingerprints)
         event = e.ErasureCertified(

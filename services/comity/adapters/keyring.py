@@ -1,0 +1,43 @@
+"""Signing keys in a folder, one 0600 file per party: for the embedded exchange, and for parties whose desk is here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from comity.errors import NotFound
+from comity.wire.signing import SigningKey
+
+_PARTY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class FolderKeyring:
+    """Private keys by party."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+
+    def signer(self, party: str) -> SigningKey:
+        """Return this party's signing key. Raises NotFound where it is not held here."""
+        path = self._path(party)
+        if not path.exists():
+            raise NotFound(f"The signing key of {party:.40} is not held here.", advice="Its own system signs; send the event.")
+        return SigningKey.load(path)
+
+    def issue(self, party: str) -> SigningKey:
+        """Return this party's signing key, made now if there is none."""
+        path = self._path(party)
+        if not path.exists():
+            key = SigningKey.generate()
+            try:
+                key.save(path)
+            except FileExistsError:  # another process was first
+                return SigningKey.load(path)
+            return key
+        return SigningKey.load(path)
+
+    def _path(self, party: str) -> Path:
+        if not _PARTY.fullmatch(party):
+            raise NotFound("There is no such party.")
+        return self._folder / f"{party}.pem"

@@ -1,0 +1,279 @@
+"""Builds an exchange: every adapter once, the acts on them, the duties and projections as threads. Tests build it the same way.
+
+Started in this order, because each needs what stands before it: the home's lock, the log, the ledger's projection (waited for
+until it has read the journal's end), the founding entries, the vault shredded again, the gallery, then whatever appends.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Self
+
+import structlog
+
+from comity.acts.enrol import Enrol
+from comity.acts.indexes import Indexer
+from comity.acts.journal import Journal
+from comity.acts.opened import Opened
+from comity.acts.order import Orders
+from comity.acts.register import ADMINISTRATOR, EXCHANGE, Register, found
+from comity.acts.release import Release
+from comity.acts.review import Examine
+from comity.acts.seal import Seal
+from comity.acts.search import Search
+from comity.acts.searches import Exposure, Searches, exposures
+from comity.adapters.home import Home
+from comity.adapters.identity import FileIdentity
+from comity.adapters.key_vault import SqliteKeyVault, master_key, master_key_from
+from comity.adapters.keyring import FolderKeyring
+from comity.adapters.local_kafka import LocalKafka
+from comity.adapters.milvus_store import MilvusStore
+from comity.adapters.onnx_faces import OnnxFaces
+from comity.adapters.photo_store import FolderPhotoStore
+from comity.adapters.resident_scan import ResidentScan
+from comity.adapters.sql.engine import open_engine
+from comity.adapters.sql.ledger import SqlLedger
+from comity.adapters.sql.positions import SqlPositions
+from comity.adapters.sql.rejections import SqlRejections
+from comity.adapters.sqlite_log import SqliteLog
+from comity.domain.ids import RecordId
+from comity.domain.log import JOURNAL, Stream, Topic
+from comity.duties import encoder, purge, quarantine
+from comity.duties.clock import Clock
+from comity.duties.encoder import EncoderDuty
+from comity.duties.purge import PurgeDuty
+from comity.duties.quarantine import QuarantineDuty
+from comity.errors import Unavailable
+from comity.ports import EventLog, FaceEncoder
+from comity.projection import gallery
+from comity.projection.gallery import GalleryProjection
+from comity.projection.ledger import LedgerProjection
+from comity.projection.projector import Follower
+from comity.projection.watch import PositionWatch
+from comity.settings import Settings
+from comity.telemetry import configure
+
+logger = structlog.get_logger(__name__)
+
+REPLAY_SECONDS = 600.0  # how long the journal's replay at start may take before it is given up
+OUTSIDE = ("backups outside this home", "what left the exchange before: prints, screenshots, copies at other agencies")
+Progress = Callable[[int, int, str], None]
+
+
+def utc_now() -> datetime:
+    """Return the time now."""
+    return datetime.now(UTC)
+
+
+class Exchange:
+    """One running exchange on one home."""
+
+    def __init__(
+        self, settings: Settings, *, now: Callable[[], datetime] = utc_now, face_encoder: FaceEncoder | None = None
+    ) -> None:
+        configure()
+        self.settings, self.now = settings, now
+        self.home = Home(settings.home)
+        self.home.open()
+        try:
+            self._open_stores(face_encoder)
+        except BaseException:
+            self.home.close()
+            raise
+        self._wire_acts()
+        self._wire_duties()
+
+    def _open_stores(self, face_encoder: FaceEncoder | None) -> None:
+        path, settings = self.home.path, self.settings
+        given = settings.master_key
+        master = master_key_from(given.get_secret_value()) if given else master_key(path("master.key"))
+        self.broker = LocalKafka(path("kafka"), cache=settings.cache) if settings.kafka == "local" else None
+        self.log = self._open_log()
+        self.engine = open_engine(path("ledger.db"))
+        self.ledger, self.positions = SqlLedger(self.engine), SqlPositions(self.engine)
+        self.rejections = SqlRejections(self.engine)
+        self.vault = SqliteKeyVault(path("vault.db"), master)
+        self.photos = FolderPhotoStore(path("photos"))
+        self.keyring = FolderKeyring(path("keys"))
+        self.identity = FileIdentity(path("identity.db"))
+        self.store = MilvusStore(path("gallery.db"))
+        self.gallery = ResidentScan()
+        self.encoder: FaceEncoder = face_encoder or OnnxFaces(cache=settings.cache)
+
+    def _open_log(self) -> EventLog:
+        if self.settings.kafka is None:
+            return SqliteLog(self.home.path("log.db"))
+        from comity.adapters.kafka_log import KafkaLog  # noqa: PLC0415 - kafka-python is read only where it is used
+        from comity.adapters.kafka_topics import FAST_COMPACTION  # noqa: PLC0415
+
+        if self.broker is None:
+            return KafkaLog(self.settings.kafka, prefix=self.settings.kafka_prefix)
+        self.broker.start()
+        return KafkaLog(self.broker.bootstrap, prefix=self.settings.kafka_prefix, compaction=FAST_COMPACTION)
+
+    def _wire_acts(self) -> None:
+        self.watch = PositionWatch()
+        self.journal = Journal(self.log, self.keyring.issue(EXCHANGE), self.now)
+        self.indexer = Indexer(self.vault)
+        self.release = Release(self.journal, self.ledger, self.watch)
+        self.opened = Opened(self.vault, self.photos)
+        self.searches = Searches(self.log, self.ledger, self.vault)
+        self.enrol = Enrol(self.journal, self.ledger, self.vault, self.indexer)
+        self.orders = Orders(self.journal, self.ledger, self.watch)
+        self.register = Register(self.journal, self.ledger, self.watch, self.keyring.issue(ADMINISTRATOR))
+        self.seal = Seal(
+            journal=self.journal,
+            ledger=self.ledger,
+            vault=self.vault,
+            photos=self.photos,
+            indexer=self.indexer,
+            orders=self.orders,
+        )
+        self.search = Search(
+            ledger=self.ledger,
+            gallery=self.gallery,
+            encoder=self.encoder,
+            vault=self.vault,
+            photos=self.photos,
+            indexer=self.indexer,
+            release=self.release,
+            opened=self.opened,
+            searches=self.searches,
+            now=self.now,
+        )
+        self.examine = Examine(
+            log=self.log,
+            ledger=self.ledger,
+            vault=self.vault,
+            release=self.release,
+            opened=self.opened,
+            searches=self.searches,
+        )
+
+    def _wire_duties(self) -> None:
+        self.projection = LedgerProjection(self.log, self.ledger, self.watch)
+        self.gallery_projection = GalleryProjection(
+            self.ledger, self.vault, self.store, self.gallery, self.rejections, self.positions
+        )
+        self.encoding = EncoderDuty(
+            journal=self.journal,
+            ledger=self.ledger,
+            watch=self.watch,
+            vault=self.vault,
+            photos=self.photos,
+            indexer=self.indexer,
+            encoder=self.encoder,
+            positions=self.positions,
+        )
+        self.purge = PurgeDuty(
+            journal=self.journal,
+            log=self.log,
+            ledger=self.ledger,
+            watch=self.watch,
+            vault=self.vault,
+            photos=self.photos,
+            store=self.store,
+            gallery=self.gallery,
+            positions=self.positions,
+            roots=[self.home.root],
+            elsewhere=OUTSIDE if self.broker or not self.settings.kafka else ("the Kafka brokers' files", *OUTSIDE),
+        )
+        self.quarantining = QuarantineDuty(self.journal, self.ledger, self.watch, self.positions)
+        self.clock = Clock(self.journal, self.settings.tick_seconds)
+        self.followers: dict[str, Follower] = {}
+
+    # --- life ---
+
+    def start(self) -> None:
+        """Start everything; returns once searches can be answered."""
+        self._follow_ledger()
+        self._catch_up()
+        if found(self.journal, self.ledger, self.keyring.issue(ADMINISTRATOR), self.keyring.issue(EXCHANGE)):
+            self._catch_up()
+        self.purge.again()
+        self.gallery_projection.load()
+        self.clock.start()
+        self._follow(gallery.NAME, Topic.TEMPLATES, self.gallery_projection.apply)
+        self._follow(encoder.NAME, Topic.ENROLMENTS, self.encoding.apply)
+        self._follow(purge.NAME, Topic.JOURNAL, self.purge.apply)
+        self._follow(quarantine.NAME, Topic.JOURNAL, self.quarantining.apply)
+
+    def stop(self) -> None:
+        """Stop everything and close every file; idempotent."""
+        self.clock.stop()
+        for follower in reversed(self.followers.values()):
+            follower.stop()
+        self.followers.clear()
+        self.log.close()
+        self.store.close()
+        self.vault.close()
+        self.identity.close()
+        self.engine.dispose()
+        if self.broker is not None:
+            self.broker.stop()
+        self.home.close()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def _follow_ledger(self) -> None:
+        follower = Follower("ledger", self.log, self.projection.starts, self.projection.apply, self.watch.fail)
+        self.followers["ledger"] = follower
+        follower.start()
+
+    def _follow(self, name: str, topic: Topic, apply: Callable[..., None]) -> None:
+        def starts() -> Mapping[Stream, int]:
+            held = self.positions.load(name)
+            return {
+                s: held.get(str(topic) if topic is Topic.JOURNAL else f"{topic}/{s.partition}", 0)
+                for s in self.log.streams(topic)
+            }
+
+        self.followers[name] = Follower(name, self.log, starts, apply)
+        self.followers[name].start()
+
+    def _catch_up(self) -> None:
+        if not self.watch.wait(self.log.end(JOURNAL), REPLAY_SECONDS):
+            raise Unavailable("The journal was not replayed in time.", advice="Start again; it goes on where it stopped.")
+
+    # --- what an operator asks ---
+
+    def settle(self, timeout_seconds: float = 60.0) -> bool:
+        """Wait until every follower has read all there is; for imports, demos and tests."""
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline:
+            if all(follower.lag() == 0 for follower in self.followers.values()):
+                return True
+            time.sleep(0.02)
+        return False
+
+    def exposures(self, record: RecordId) -> tuple[Exposure, ...]:
+        """Return who was shown a record, and when."""
+        return exposures(self.searches, self.ledger, record)
+
+    def rebuild_ledger(self) -> None:
+        """Make the ledger anew from position 0; releases wait, then refuse, until it has caught up."""
+        self.followers.pop("ledger").stop()
+        self.watch.publish(0)  # releases wait from here on, whatever they read
+        self.ledger.reset()
+        self._follow_ledger()
+        self._catch_up()
+
+    def rebuild_gallery(self) -> None:
+        """Make the template store anew from the log; the resident scan goes on serving what it holds."""
+        self.followers.pop(gallery.NAME).stop()
+        self.store.clear()
+        self.positions.clear(gallery.NAME)
+        self._follow(gallery.NAME, Topic.TEMPLATES, self.gallery_projection.apply)

@@ -1,0 +1,23 @@
+"""What an installation may set, by ``COMITY_…`` variables or options; every default works embedded, on one machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The settings of one exchange."""
+
+    model_config = SettingsConfigDict(env_prefix="COMITY_", extra="forbid", hide_input_in_errors=True)
+
+    home: Path = Field(default=Path("comity-home"), description="Everything that comity keeps lies under this folder.")
+    kafka: str | None = Field(default=None, description="HOST:PORT of a broker, `local` to start one, nothing for SQLite.")
+    kafka_prefix: str = Field(default="", description="Put before every topic's name.")
+    host: str = Field(default="127.0.0.1", description="The address to serve on.")
+    port: int = Field(default=8765, ge=0, le=65535, description="The port to serve on; 0 picks a free one.")
+    master_key: SecretStr | None = Field(default=None, description="32 bytes in hex or base64; else a 0600 file in the home.")
+    cache: Path | None = Field(default=None, description="Folded models and Kafka's jars; default ~/.cache/comity.")
+    tick_seconds: float = Field(default=10.0, gt=0, le=30, description="How often the exchange's clock is entered.")

@@ -119,7 +119,7 @@ class Exchange:
         self.indexer = Indexer(self.vault)
         self.release = Release(self.journal, self.ledger, self.watch)
         self.opened = Opened(self.vault, self.photos)
-        self.searches = Searches(self.log, self.ledger, self.vault)
+        self.searches = Searches(self.log, self.ledger, self.watch, self.vault)
         self.enrol = Enrol(self.journal, self.ledger, self.vault, self.indexer)
         self.orders = Orders(self.journal, self.ledger, self.watch)
         self.register = Register(self.journal, self.ledger, self.watch, self.keyring.issue(ADMINISTRATOR))

@@ -11,7 +11,8 @@ from structlog.typing import EventDict, WrappedLogger
 # structlog's own tracebacks print local variables, and ours are photographs and keys: frames and messages only.
 _TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
 FIELDS = frozenset(
-    "event level timestamp logger exception exc_info follower trace_id why topic position kinds files path status method seconds".split()  # noqa: SIM905
+    ("event", "level", "timestamp", "exception", "exc_info", "follower", "trace_id", "why", "topic", "position")
+    + ("kinds", "files", "path", "status", "method", "seconds")
 )
 
 

@@ -17,7 +17,7 @@ ADMINISTRATOR, EXCHANGE = PartyId("administrator"), PartyId("exchange")
 
 
 def found(journal: Journal, ledger: LedgerView, administrator: SigningKey, exchange: SigningKey) -> bool:
-    """Enter what a journal begins with, where missing: the administrator's key (the root of trust), the policy, the exchange's key.
+    """Enter what a journal begins with, where missing: the administrator's key (the root of trust), policy, exchange's key.
 
     Return whether anything was entered. Raises Halted where the journal was founded by another administrator's key.
     """

@@ -14,7 +14,7 @@ from comity.domain.judge import Facts, Question, Verdict, verdict
 from comity.domain.log import JOURNAL
 from comity.domain.posting import Search, Withheld
 from comity.errors import KeyShredded, NotFound
-from comity.ports import EventLog, KeyVault, LedgerView
+from comity.ports import EventLog, KeyVault, LedgerView, Watch
 from comity.wire import sealing
 from comity.wire.envelope import from_entry
 
@@ -62,11 +62,15 @@ def seal_candidates(
 class Searches:
     """Opens kept searches."""
 
-    def __init__(self, log: EventLog, ledger: LedgerView, vault: KeyVault) -> None:
-        self._log, self._ledger, self._vault = log, ledger, vault
+    def __init__(self, log: EventLog, ledger: LedgerView, watch: Watch, vault: KeyVault) -> None:
+        self._log, self._ledger, self._watch, self._vault = log, ledger, watch, vault
 
     def open(self, search: SearchId, requester: str) -> Kept:
-        """Return the last attempt of a search of this requester. Raises NotFound, whoever else's it is."""
+        """Return the last attempt of a search of this requester. Raises NotFound, whoever else's it is.
+
+        It waits for what the journal's end was when it was asked, so that a caller finds what it has just entered.
+        """
+        self._watch.wait(self._log.end(JOURNAL), READ_SECONDS)
         rows = self._ledger.rows(Search, search_id=search, requester=requester)
         if not rows or self._ledger.rows(Withheld, search_id=search):
             raise NotFound("There is no such search of yours.", advice="Search again.")

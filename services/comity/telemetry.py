@@ -11,8 +11,24 @@ from structlog.typing import EventDict, WrappedLogger
 # structlog's own tracebacks print local variables, and ours are photographs and keys: frames and messages only.
 _TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
 FIELDS = frozenset(
-    ("event", "level", "timestamp", "exception", "exc_info", "follower", "trace_id", "why", "topic", "position")
-    + ("kinds", "files", "path", "status", "method", "seconds")
+    (
+        "event",
+        "level",
+        "timestamp",
+        "exception",
+        "exc_info",
+        "follower",
+        "trace_id",
+        "why",
+        "topic",
+        "position",
+        "kinds",
+        "files",
+        "path",
+        "status",
+        "method",
+        "seconds",
+    )
 )
 
 

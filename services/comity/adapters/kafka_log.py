@@ -114,6 +114,10 @@ class KafkaLog:
                 max_request_size=log_rules.RECORD_BYTES_MAX,
                 allow_auto_create_topics=False,
             )
+            opened.callback(self._producer.close, timeout=0)
+            for topic in Topic:  # else each topic's first append would wait for this
+                with contextlib.suppress(kafka_errors.BrokerResponseError):  # a topic that this client may not see
+                    self._producer.partitions_for(self._name(topic))
             opened.pop_all()
 
     @property

@@ -6,14 +6,16 @@ What makes a shredded key go from the file (the contract suite scans the bytes o
   between pages (seen in the log's file, with larger rows than these). So rows are appended by number, and a shredded one is not
   deleted: its wrapped key is overwritten in place by random bytes of the same length, and the row stays as the memory that this
   name may not be issued again.
-- Then the write-ahead file, which holds earlier pages, is checkpointed and truncated.
+- The rollback journal, which holds a changed page's earlier contents, is truncated by each commit.
 
-A crash before the commit leaves the key whole; after it, the key is refused and gone from every page, and the truncation is done
-at the next opening. What no program can promise: a disk that writes elsewhere (SSD, copy-on-write, snapshots), a backup of the
-file, and the file system's free blocks may keep a wrapped key. It opens nothing without the master key.
+A crash before the commit leaves the key whole, and the next opening truncates the journal; after it, the key is gone from every
+page. What no program can promise: a disk that writes elsewhere (SSD, copy-on-write, snapshots), a backup of the file, and the
+file system's free blocks may keep a wrapped key. It opens nothing without the master key.
 
-Never open the vault's file by other means inside the owning process, not even to scan it: closing it there drops the POSIX locks
-that SQLite holds (https://sqlite.org/howtocorrupt.html, 2.2). Scan from a process of its own.
+A rollback journal, not a write-ahead file: a byte scan inside this process opens and closes the file, which drops the POSIX locks
+that SQLite holds on it (https://sqlite.org/howtocorrupt.html, 2.2). With a write-ahead file the next process that looks at the
+vault would then delete that file under us, and keys issued after it would be lost (tried). Between transactions no lock is needed
+here. A scan during one is still better done by a process of its own.
 """
 
 from __future__ import annotations
@@ -103,23 +105,20 @@ class SqliteKeyVault:
     def shred(self, names: Collection[str]) -> int:
         """Destroy these keys and refuse their names for ever, unknown ones too; return how many keys went. Idempotent.
 
-        Raises Unavailable where the disk refuses, or where another reader kept the write-ahead file from being truncated: then
-        the keys are refused already, and shredding again finishes it.
+        All or none. Raises Unavailable where the disk refuses or another process reads the file for over 10 s.
         """
         for name in names:
             _check_name(name)
         rows = [(name,) for name in names]
-        with self._mutex:
-            with self._writing("shredding in"):
-                gone = self._connection.executemany(
-                    f"UPDATE keys SET wrapped = randomblob({WRAPPED_BYTES}), shredded = 1 WHERE name = ? AND NOT shredded",  # noqa: S608
-                    rows,
-                ).rowcount
-                self._connection.executemany(
-                    f"INSERT OR IGNORE INTO keys (name, wrapped, shredded) VALUES (?, randomblob({WRAPPED_BYTES}), 1)",  # noqa: S608
-                    rows,
-                )
-            self._truncate()
+        with self._writing("shredding in"):
+            gone = self._connection.executemany(
+                f"UPDATE keys SET wrapped = randomblob({WRAPPED_BYTES}), shredded = 1 WHERE name = ? AND NOT shredded",  # noqa: S608
+                rows,
+            ).rowcount
+            self._connection.executemany(
+                f"INSERT OR IGNORE INTO keys (name, wrapped, shredded) VALUES (?, randomblob({WRAPPED_BYTES}), 1)",  # noqa: S608
+                rows,
+            )
         return max(gone, 0)  # no names, no statement: sqlite3 counts -1
 
     def close(self) -> None:
@@ -143,7 +142,6 @@ class SqliteKeyVault:
         except sealing.Unsealable:
             advice = "Use the master key that the vault was made with. Without it, nothing in it can be opened again."
             raise Halted("the vault was made under another master key", advice=advice) from None
-        self._truncate()  # what a crash after a shredding's commit left behind
 
     def _make(self) -> None:
         with self._writing("making"):
@@ -185,13 +183,6 @@ class SqliteKeyVault:
             except BaseException:
                 self._connection.rollback()
                 raise
-
-    def _truncate(self) -> None:
-        with _reported("truncating the write-ahead file of"):
-            busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if busy:
-            advice = "Let the backup, or whatever else reads the vault's file, end; then shred again."
-            raise Unavailable("another reader keeps old pages of the vault's file", advice=advice)
 
 
 def master_key(path: Path) -> bytes:
@@ -263,7 +254,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA temp_store = MEMORY")  # else a sort could spill wrapped keys into a file of its own
-        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
         connection.execute("PRAGMA synchronous = FULL")  # what a lost key sealed would be lost as well
     except BaseException:
         connection.close()
@@ -287,5 +278,5 @@ def _reported(doing: str) -> Iterator[None]:
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             raise Halted(f"the key vault's file is damaged ({name})", advice="Restore it from a backup.") from error
-        advice = "Look at the disk's space and health, then try again."
+        advice = "Look at the disk's space and health, and let a backup of the vault end; then try again."
         raise Unavailable(f"{doing} the key vault failed ({name})", advice=advice) from error

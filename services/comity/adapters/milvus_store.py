@@ -15,12 +15,14 @@ them one collection, ``templates_<ORI>_<shard>_<generation>``.
 4. It is dropped: its directory with data, index, log and manifest is removed. *Crash:* a directory half removed, listed or no
    longer listed; the next opening removes it either way, unread.
 
-Should a step from 2 on *fail*, the store closes itself: what stands is for the next opening to find out, and a second ``forget``
-must not report as gone what only its listing has lost.
+Should a step from 2 on *fail*, the store closes itself: the next opening finds out what stands, and a second ``forget`` cannot
+report as gone what only its listing has lost.
 
 A put is written to Milvus' log, flushed to files, and these are synchronised before it returns, so it survives the end of the
 process (a power cut, too, unless lite's own compaction was rewriting these files: then rebuild from the log). Ids that are there
 already are left alone, for lite would keep both rows' bytes and a server both rows.
+
+On a server the drop is logical until its garbage collection (3 h by default) and its message queue's retention (days) have passed.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ from comity.ports import Block, StoredTemplate, Vector
 SHARD_ROWS = 20_000  # the most that a forget has to copy for one record: five seconds, at 0.27 ms a row
 PAGE_ROWS = 10_000  # 5 MB of templates, some 60 MB while they are Python floats; Milvus allows 16,384
 IDS_PER_QUERY = 500  # lite parses 20,000 ids in a second, and a hundred times that for longer lists
-CALL_SECONDS = 300.0  # a load or a flush of a full shard may take this long on a busy machine
+CONNECT_SECONDS = 10.0
+CALL_SECONDS = 60.0  # the client tries again until then: long for any call on one shard, short for whoever waits
 NORM_TOLERANCE = 1e-3
 FIELDS = ["id", "record_id", "record_class", "photo", "vector"]
 
@@ -132,7 +135,7 @@ class MilvusStore:
         self._client: Any = None
         with self._or_close():
             uri = self._engine.uri if self._engine else str(where)
-            self._client = self._guarded(lambda: MilvusClient(uri, timeout=CALL_SECONDS))
+            self._client = self._guarded(lambda: MilvusClient(uri, timeout=CONNECT_SECONDS))
             self._recover()
 
     def put(self, templates: Sequence[StoredTemplate]) -> None:

@@ -46,9 +46,9 @@ class SqliteLog:
         self._news = threading.Condition()
         self._appended = 0  # grows with each append of this process, so that a reader cannot sleep through one
         self._closed = False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # -wal and -shm take over its mode
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # -wal and -shm take over its mode
             self._writer = sqlite_file.connect(path, OPEN_SECONDS_MAX)
             try:
                 sqlite_file.write_ahead(self._writer, time.monotonic() + OPEN_SECONDS_MAX)
@@ -59,6 +59,8 @@ class SqliteLog:
                 raise
         except sqlite3.Error as error:
             raise sqlite_file.refusal("opening", error) from error
+        except OSError as error:
+            raise Unavailable(f"the log's file cannot be made ({error.strerror})", advice=f"Look at {path}.") from error
         rows = self._writer.execute("SELECT topic, partition, number FROM streams").fetchall()
         self._numbers = {Stream(Topic(topic), partition): number for topic, partition, number in rows}
 

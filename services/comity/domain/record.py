@@ -81,4 +81,4 @@ def effective_class(said: e.RecordClass, age_at_capture: object) -> e.RecordClas
     if said is not e.RecordClass.BOOKING:
         return said
     known = isinstance(age_at_capture, int) and not isinstance(age_at_capture, bool)
-    return said if known and ADULT_YEARS <= int(str(age_at_capture)) else e.RecordClass.MINOR
+    return said if known and int(str(age_at_capture)) >= ADULT_YEARS else e.RecordClass.MINOR

@@ -1,0 +1,37 @@
+"""The desk's application: pages for people, rendered here, without a script but the one that blanks them."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from comity.desk.agency import AgencyPages
+from comity.desk.clerk import ClerkPages
+from comity.desk.door import Door
+from comity.desk.examiner import ExaminerPages
+from comity.desk.investigator import InvestigatorPages
+from comity.desk.live import Live
+from comity.desk.pages import Pages
+from comity.desk.services import DeskServices
+from comity.web.app import new_app
+
+__all__ = ["DeskServices", "create"]
+
+
+def create(services: DeskServices) -> FastAPI:
+    """Return the desk: sign-in, and the pages of clerks, investigators, examiners and agencies."""
+    pages = Pages(services.ledger)
+    app = new_app("comity desk", services.identity, render=pages.problem)
+    app.mount("/desk/static", StaticFiles(directory=str(files("comity.desk") / "static")), name="static")
+    for room in (
+        Door(services.identity, pages),
+        ClerkPages(services, pages),
+        InvestigatorPages(services, pages),
+        ExaminerPages(services, pages),
+        AgencyPages(services, pages),
+        Live(services),
+    ):
+        app.include_router(room.routes())
+    return app

@@ -1,0 +1,123 @@
+"""A candidate list as a page shows it, and the way from a list opened again back to the search that it came from.
+
+Every opening is a disclosure of its own, with its own number and its own names for the candidates; reviews and reveals name the
+candidates of the first search, so that what people found stays together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from comity.acts.search import SearchAnswer
+from comity.desk.pictures import Drawn, draw
+from comity.desk.services import DeskServices
+from comity.domain.ids import Ori, RecordId, SearchId
+from comity.domain.posting import Review, Search
+from comity.errors import NotFound
+from comity.ports import Person
+
+STEPS_MAX = 1_000  # how often a list may have been opened from a list that was opened again
+LISTED_MAX = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One candidate on a page. ``name`` is what the live stream blanks; ``original`` what a review or a reveal names."""
+
+    name: str
+    original: str
+    rank: int
+    score: float
+    owner: str
+    photograph: Drawn | None = field(repr=False)
+    reviews: int
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateList:
+    """A released answer, dressed for a page."""
+
+    search_id: SearchId
+    root: SearchId
+    answer: SearchAnswer = field(repr=False)
+    cards: tuple[Card, ...] = field(repr=False)
+    probe: Drawn | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A search that was made, to be opened again."""
+
+    search_id: SearchId
+    purpose: str
+    user: str
+    mine: bool
+    opened: int
+
+
+def first(services: DeskServices, search: SearchId, requester: str) -> SearchId:
+    """Return the search that a list was first opened with. Raises NotFound for what is not this agency's."""
+    for _ in range(STEPS_MAX):
+        rows = services.ledger.rows(Search, search_id=search, requester=requester)
+        row = next((row for row in rows if isinstance(row, Search)), None)
+        if row is None:
+            break
+        if row.reopens is None:
+            return search
+        search = row.reopens
+    raise NotFound("There is no such search of your agency's.", advice="Open it from the list of searches.")
+
+
+def opened_again(services: DeskServices, search: str, person: Person) -> CandidateList:
+    """Open a kept search again: a new disclosure, judged anew. Raises as ``Search.reopen``."""
+    party = Ori(person.party)
+    root = first(services, SearchId(search), party)
+    return dressed(services, services.search.reopen(root, party, person.user_id), root, person)
+
+
+def dressed(services: DeskServices, answer: SearchAnswer, root: SearchId, person: Person) -> CandidateList:
+    """Return an answer as a page shows it."""
+    original = _originals(services, answer.search_id, root, person.party)
+    reviews = _reviews(services, root, person)
+    cards = tuple(
+        Card(
+            shown.candidate,
+            original.get(shown.candidate, shown.candidate),
+            shown.rank,
+            shown.score,
+            shown.owner,
+            draw(shown.photograph),
+            reviews[original.get(shown.candidate, shown.candidate)],
+        )
+        for shown in answer.candidates
+    )
+    return CandidateList(answer.search_id, root, answer, cards, draw(services.search.opened.probe(answer.search_id)))
+
+
+def listed(services: DeskServices, person: Person) -> list[Listed]:
+    """Return the agency's searches, newest first, without those that only opened another again."""
+    rows = [row for row in services.ledger.rows(Search, requester=person.party) if isinstance(row, Search)]
+    opened = Counter(row.reopens for row in rows)
+    last = {row.search_id: row for row in rows if row.reopens is None}
+    names = {p.user_id: p.name for p in services.identity.people() if p.party == person.party}
+    newest = sorted(last.values(), key=lambda row: -row.entered)[:LISTED_MAX]
+    return [
+        Listed(r.search_id, r.purpose, names.get(r.user, r.user), r.user == person.user_id, opened[r.search_id]) for r in newest
+    ]
+
+
+def _originals(services: DeskServices, search: SearchId, root: SearchId, party: str) -> Mapping[str, str]:
+    """Return, for each name on a list opened again, the same record's name in the first search."""
+    if search == root:
+        return {}
+    names: dict[RecordId, str] = {p.candidate.record_id: p.commitment.hex() for p in services.searches.open(root, party).proposed}
+    again = services.searches.open(search, party).proposed
+    return {p.commitment.hex(): names[p.candidate.record_id] for p in again if p.candidate.record_id in names}
+
+
+def _reviews(services: DeskServices, root: SearchId, person: Person) -> Counter[str]:
+    """Count other people's reviews by candidate; what they found stays sealed (R27)."""
+    rows = services.ledger.rows(Review, search_id=root)
+    return Counter(row.commitment.hex() for row in rows if isinstance(row, Review) and row.user != person.user_id)

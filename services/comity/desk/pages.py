@@ -1,0 +1,124 @@
+"""Renders pages: escaped templates, the status bar, and problems as pages for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from comity.domain.entries import RecordClass
+from comity.domain.policy import MODES, OFFENCES, PURPOSES, STATUTES, THRESHOLDS
+from comity.domain.posting import Agency, Court
+from comity.errors import ComityError
+from comity.ports import LedgerView, Person
+from comity.web import session
+from comity.web.problem import Problem, headers
+
+ROLE_NAMES = {
+    session.CLERK: "Court clerk",
+    session.INVESTIGATOR: "Investigator",
+    session.EXAMINER: "Examiner",
+    session.AGENCY_ADMINISTRATOR: "Agency administrator",
+    session.AGENCY_WRITER: "Agency writer",
+    session.AUDITOR: "Auditor",
+    session.OPERATOR: "Operator",
+    session.ADMINISTRATOR: "Administrator",
+}
+CLASS_NAMES = {
+    RecordClass.BOOKING: "Bookings",
+    RecordClass.MINOR: "Minors (your own agency's only)",
+    RecordClass.MISSING: "Missing persons",
+    RecordClass.UNKNOWN_DECEASED: "Unknown deceased",
+}
+# Pages and who opens them: the navigation, the home page, and the sentence on a 403 are made from this one table.
+ROOMS: tuple[tuple[str, str, str, frozenset[str]], ...] = (
+    ("/desk/orders", "Orders", "Seal or expunge records as a court ordered, and find the receipts.", frozenset({session.CLERK})),
+    ("/desk/search", "Search", "Look for candidates for a probe photograph.", frozenset({session.INVESTIGATOR})),
+    ("/desk/searches", "Your searches", "Open an earlier search again, judged anew.", frozenset({session.INVESTIGATOR})),
+    ("/desk/reviews", "Reviews", "Compare a colleague's candidates with the probe.", frozenset({session.EXAMINER})),
+    (
+        "/desk/agency",
+        "Agency",
+        "What your agency sent and the exchange could not use.",
+        frozenset({session.AGENCY_ADMINISTRATOR, session.AGENCY_WRITER}),
+    ),
+)
+
+
+class Pages:
+    """The desk's templates. Thread-safe."""
+
+    def __init__(self, ledger: LedgerView) -> None:
+        self._ledger = ledger
+        self._templates = Environment(
+            loader=PackageLoader("comity.desk"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters.update(party=self.party, grouped=grouped)
+        self._templates.globals.update(
+            role_names=ROLE_NAMES,
+            class_names=CLASS_NAMES,
+            purposes=PURPOSES,
+            thresholds=THRESHOLDS,
+            offences=OFFENCES,
+            statutes=STATUTES,
+            modes=MODES,
+        )
+
+    def __call__(
+        self,
+        request: Request,
+        template: str,
+        person: Person | None,
+        *,
+        status: int = HTTPStatus.OK,
+        said: Mapping[str, str] | None = None,
+        **context: Any,  # noqa: ANN401 - what each template needs
+    ) -> HTMLResponse:
+        """Return a page for this person, who may be nobody yet."""
+        shared = {"person": person, "rooms": rooms(person), "path": request.url.path}
+        html = self._templates.get_template(template).render(**shared, **context)
+        return HTMLResponse(html, status, dict(said or {}))
+
+    def problem(self, request: Request, problem: Problem) -> Response:
+        """Return a problem as a page, which for a missing role says who has it."""
+        needs = str(problem.details.get("needs", "")).split()
+        return self(
+            request,
+            "problem.html",
+            known(request),
+            status=problem.status,
+            said=headers(problem),
+            problem=problem,
+            needs=[ROLE_NAMES.get(name, name) for name in needs],
+        )
+
+    def party(self, party: str) -> str:
+        """Return a party's name as it was registered, or its own identifier."""
+        rows = (*self._ledger.rows(Agency, ori=party), *self._ledger.rows(Court, court_id=party))
+        return next((row.name for row in rows if isinstance(row, Agency | Court)), party)
+
+
+def rooms(person: Person | None) -> list[tuple[str, str, str]]:
+    """Return the pages that this person's roles open."""
+    return [(path, name, what) for path, name, what, roles in ROOMS if person is not None and person.roles & roles]
+
+
+def known(request: Request) -> Person | None:
+    """Return who is signed in, or None: a problem's page must never fail for that."""
+    try:
+        return session.signed_in(request)
+    except ComityError:
+        return None
+
+
+def grouped(number: str) -> str:
+    """Return a long number in groups of four, for reading aloud."""
+    return " ".join(number[i : i + 4] for i in range(0, len(number), 4))

@@ -1,0 +1,65 @@
+// Blanks what may no longer be shown. Fail closed: silence for ten seconds blanks the whole page.
+"use strict";
+
+(() => {
+  const main = document.querySelector("[data-live]");
+  if (!main) return;
+
+  const PATIENCE_MS = 10_000;
+  const state = document.getElementById("live");
+  const said = document.getElementById("live-said");
+  const lost = document.getElementById("lost");
+  let heard = Date.now();
+  let over = false;
+
+  function say(name, text) {
+    if (state.dataset.state === name && said.textContent === text) return;
+    state.dataset.state = name;
+    said.textContent = text;
+  }
+
+  // A photograph is taken out of the document and its bytes are let go: nothing of it is left to scroll back to.
+  function empty(element) {
+    for (const image of element.querySelectorAll("img")) image.removeAttribute("src");
+    element.replaceChildren();
+  }
+
+  function blank(card) {
+    if (card.classList.contains("gone")) return;
+    const focused = card.contains(document.activeElement);
+    empty(card);
+    card.classList.add("gone");
+    card.append(Object.assign(document.createElement("p"), { textContent: "No longer available" }));
+    if (focused) card.focus();
+    say("moved", "A candidate is no longer available.");
+  }
+
+  function blankAll() {
+    over = true;
+    stream.close();
+    for (const card of document.querySelectorAll("[data-candidate]")) blank(card);
+    for (const image of document.querySelectorAll("img[data-probe]")) image.remove();
+    say("lost", "Everything on this page went blank.");
+    lost.hidden = false;
+  }
+
+  function check() {
+    if (!over && Date.now() - heard > PATIENCE_MS) blankAll();
+  }
+
+  const stream = new EventSource(main.dataset.live);
+  stream.addEventListener("judged", (event) => {
+    if (over) return;
+    heard = Date.now();
+    for (const name of JSON.parse(event.data).gone) {
+      for (const card of document.querySelectorAll("[data-candidate]")) if (card.dataset.candidate === name) blank(card);
+    }
+    if (state.dataset.state === "starting") say("watching", "Watching: what may no longer be shown goes blank by itself.");
+  });
+  stream.addEventListener("lost", blankAll);
+  stream.addEventListener("error", () => { if (stream.readyState === EventSource.CLOSED) blankAll(); });
+
+  setInterval(check, 1_000);
+  document.addEventListener("visibilitychange", check); // timers sleep in hidden tabs
+  window.addEventListener("pagehide", blankAll); // a page that the browser keeps for "back" is kept blank
+})();

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 
 import structlog
 
@@ -40,6 +40,7 @@ from comity.adapters.sql.rejections import SqlRejections
 from comity.adapters.sqlite_log import SqliteLog
 from comity.domain.ids import RecordId
 from comity.domain.log import JOURNAL, Stream, Topic
+from comity.domain.posting import Agency
 from comity.duties import encoder, purge, quarantine
 from comity.duties.clock import Clock
 from comity.duties.encoder import EncoderDuty
@@ -48,6 +49,7 @@ from comity.duties.quarantine import QuarantineDuty
 from comity.errors import Unavailable
 from comity.ports import EventLog, FaceEncoder
 from comity.projection import gallery
+from comity.projection.fsck import Finding, Fsck
 from comity.projection.gallery import GalleryProjection
 from comity.projection.ledger import LedgerProjection
 from comity.projection.projector import Follower
@@ -259,9 +261,36 @@ class Exchange:
             time.sleep(0.02)
         return False
 
+    def status(self) -> dict[str, Any]:
+        """Return every position and lag, what stands still and why, and how old the clock is."""
+        facts = self.ledger.facts("", [], self.watch.position)
+        tick = facts.clock(facts.applied)
+        return {
+            "log": self.settings.kafka or "sqlite",
+            "journal": {"end": self.log.end(JOURNAL), "applied": self.watch.position, "failure": self.watch.failure},
+            "clock_age_seconds": None if tick is None else round((self.now() - tick).total_seconds(), 1),
+            "templates": len(self.gallery),
+            "agencies": len(self.ledger.rows(Agency)),
+            "followers": {
+                name: {"lag": f.lag(), "failure": f.failure, "at": {str(s.topic): n for s, n in f.positions.items()}}
+                for name, f in self.followers.items()
+            },
+        }
+
     def exposures(self, record: RecordId) -> tuple[Exposure, ...]:
         """Return who was shown a record, and when."""
         return exposures(self.searches, self.ledger, record)
+
+    def fsck(self) -> tuple[Finding, ...]:
+        """Compare every view with the journal; nothing is changed."""
+        return Fsck(self.log, self.ledger, self.store, self.vault, self.photos)()
+
+    def rebuild(self, view: str) -> None:
+        """Make the ledger or the gallery anew from the log."""
+        if view == "ledger":
+            self.rebuild_ledger()
+        else:
+            self.rebuild_gallery()
 
     def rebuild_ledger(self) -> None:
         """Make the ledger anew from position 0; releases wait, then refuse, until it has caught up."""

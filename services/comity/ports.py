@@ -298,6 +298,10 @@ class LedgerView(Protocol):
         """Return the rows of one kind with these values, oldest first (up to 10,000)."""
         ...
 
+    def every(self, kind: type[RowT], /) -> Iterator[RowT]:
+        """Yield every row of one kind, for fsck."""
+        ...
+
     def signing_keys(self) -> tuple[Key, ...]:
         """Return every signing key, past ones too."""
         ...

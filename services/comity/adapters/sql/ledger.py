@@ -6,7 +6,7 @@ saw, in one transaction. A crash before the commit leaves the batch to be applie
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -95,6 +95,18 @@ class SqlLedger:
         query = select(*_columns(kind)).where(and_(True, *(table.c[k] == v for k, v in where.items())))
         with self._engine.begin() as connection:
             return _read(kind, connection.execute(query.order_by(table.c.place).limit(ROWS_MAX)).mappings())
+
+    def every(self, kind: type[Row], /) -> Iterator[Row]:
+        """Yield every row of one kind, in parts, so that no reader holds a snapshot for long."""
+        table, last = TABLES[kind], 0
+        while True:
+            query = select(table.c.place, *_columns(kind)).where(table.c.place > last).order_by(table.c.place).limit(ROWS_MAX)
+            with self._engine.begin() as connection:
+                rows = [dict(row) for row in connection.execute(query).mappings()]
+            if not rows:
+                return
+            last = rows[-1]["place"]
+            yield from (kind(**{k: v for k, v in row.items() if k != "place"}) for row in rows)
 
     def signing_keys(self) -> tuple[p.Key, ...]:
         """Return every signing key."""

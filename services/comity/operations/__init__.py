@@ -1,0 +1,1 @@
+"""The HTTP service for whoever runs the exchange, and for auditors: state, recall, repair, people."""

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from comity.domain.entries import BlindIndex, IndexKind, RecordClass, RecordEnrolled
 from comity.domain.ids import Ori, RecordId, particulars_name, photo_name
+from comity.domain.record import effective_class
 from comity.errors import InvalidInput
 from comity.wire import sealing
 
@@ -75,7 +76,10 @@ class Booking:
 
 
 def sealed(booking: Booking, record: RecordId, data_key: bytes, indexes: Sequence[BlindIndex]) -> RecordEnrolled:
-    """Return the event, its photographs and particulars encrypted under the record's key, each for its own place."""
+    """Return the event, its photographs and particulars encrypted under the record's key, each for its own place.
+
+    Its class follows the age (R3), as the exchange will see to again: under 18, or of unknown age, is a minor.
+    """
     photographs = tuple(
         sealing.seal(data_key, photograph, context=photo_name(record, booking.version, number).encode())
         for number, photograph in enumerate(booking.photographs)
@@ -84,7 +88,7 @@ def sealed(booking: Booking, record: RecordId, data_key: bytes, indexes: Sequenc
     return RecordEnrolled(
         record_id=record,
         owner=booking.owner,
-        record_class=booking.record_class,
+        record_class=effective_class(booking.record_class, booking.age_at_capture),
         legal_basis=booking.legal_basis,
         captured_at=booking.captured_at,
         version=booking.version,

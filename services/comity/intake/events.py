@@ -1,0 +1,138 @@
+"""Events as they come over HTTP (CloudEvents, binary mode): the very bytes and headers go on into the log."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request
+from pydantic import BaseModel, Field
+
+from comity.acts.enrol import Receipt
+from comity.acts.order import OrderReceipt
+from comity.domain import entries as e
+from comity.domain.log import JOURNAL, Entry
+from comity.errors import InvalidInput, NotPermitted
+from comity.intake.models import ReceiptOut
+from comity.intake.services import IntakeServices, Services
+from comity.ports import Person
+from comity.web.problem import documented
+from comity.web.session import ADMINISTRATOR, AGENCY_ADMINISTRATOR, AGENCY_WRITER, CLERK, SignedIn, require
+from comity.wire import codec, signing
+from comity.wire.envelope import CONTENT_TYPE, HEADER_BYTES_MAX
+from comity.wire.limits import VALUE_BYTES_MAX
+
+router = APIRouter(tags=["events"])
+
+# Who may hand in what; who may sign it is decided by the signature.
+ROLE_OF: dict[type, str] = {
+    e.RecordEnrolled: AGENCY_WRITER,
+    e.ShareGranted: AGENCY_ADMINISTRATOR,
+    e.ShareRevoked: AGENCY_ADMINISTRATOR,
+    **dict.fromkeys((*e.Cover.__args__, *e.Lift.__args__), CLERK),
+    **dict.fromkeys(e.Party.__args__, ADMINISTRATOR),
+}
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The event's value: Avro under a schema of schemas/comity.v1, in Confluent's framing.",
+        "content": {CONTENT_TYPE: {"schema": {"type": "string", "format": "binary", "maxLength": VALUE_BYTES_MAX}}},
+    }
+}
+
+
+async def _body(request: Request) -> bytes:
+    if request.headers.get("content-type") != CONTENT_TYPE:
+        raise InvalidInput(f"The body is {CONTENT_TYPE}.", advice=f"Send `Content-Type: {CONTENT_TYPE}`.")
+    return await request.body()
+
+
+def _ce(what: str) -> Any:  # noqa: ANN401 - pydantic's fields have no type
+    return Field(min_length=1, max_length=HEADER_BYTES_MAX, description=what)
+
+
+class EventHeaders(BaseModel):
+    """The headers of an event; each goes into the log as it came."""
+
+    ce_specversion: str = _ce("1.0")
+    ce_id: str = _ce("The event's own id; an order repeats its order_id.")
+    ce_source: str = _ce("A URI reference, such as //WI0130000/records.")
+    ce_type: str = _ce("comity.v1. and the type's name.")
+    ce_time: str = _ce("RFC 3339.")
+    ce_subject: str = _ce("The record's id for enrolments; else the record's, order's or agency's.")
+    jws: str = _ce("A detached JWS (Ed25519) over the exact body.")
+
+    def entry(self, value: bytes) -> Entry:
+        """Return what goes into the log."""
+        headers = {**self.model_dump(), "content-type": CONTENT_TYPE}
+        return Entry(self.ce_subject.encode(), value, tuple((name, text.encode()) for name, text in headers.items()))
+
+
+@router.post("/events", responses=documented(401, 403, 409), openapi_extra=BODY, summary="Enter a signed event")
+def enter_event(
+    person: SignedIn,
+    services: Services,
+    value: Annotated[bytes, Depends(_body)],
+    headers: Annotated[EventHeaders, Header()],
+) -> ReceiptOut:
+    """Take an enrolment, an order, a grant or a registration, signed by its party; answer with its place in the log.
+
+    The same event again is safe: an order is answered with its first receipt, an enrolment changes nothing.
+    """
+    try:
+        kind = codec.type_of(value)
+    except codec.Undecodable as error:
+        raise InvalidInput(f"The event cannot be read: {error}.", advice="Compare it with schemas/comity.v1.") from None
+    _check_sender(services, person, kind, headers.jws)
+    return submit(services, headers.entry(value), headers.ce_id)
+
+
+def submit(services: IntakeServices, entry: Entry, own_id: str) -> ReceiptOut:
+    """Hand an entry to the act that takes its type, and return the receipt."""
+    if codec.type_of(entry.value or b"") is e.RecordEnrolled:
+        return receipt_of_record(services.enrol.submit(entry), own_id)
+    return receipt_of_order(services.orders.submit(entry))
+
+
+def receipt_of_record(receipt: Receipt, own_id: str) -> ReceiptOut:
+    """Return an enrolment's receipt as it is answered."""
+    return ReceiptOut(
+        event_id=own_id,
+        topic=receipt.topic,
+        partition=receipt.partition,
+        position=receipt.position,
+        sha256=receipt.sha256,
+        appended_at=_time(receipt.appended_at_ms),
+        repeated=False,
+    )
+
+
+def receipt_of_order(receipt: OrderReceipt) -> ReceiptOut:
+    """Return an order's receipt as it is answered."""
+    return ReceiptOut(
+        event_id=receipt.order_id,
+        topic=JOURNAL.topic,
+        partition=JOURNAL.partition,
+        position=receipt.position,
+        sha256=receipt.sha256,
+        appended_at=None if receipt.repeated else _time(receipt.appended_at_ms),
+        repeated=receipt.repeated,
+    )
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _check_sender(services: IntakeServices, person: Person, kind: type, jws: str) -> None:
+    """Refuse types that nobody hands in, roles that may not, and other parties' events, before any work on them."""
+    if kind not in ROLE_OF:
+        raise NotPermitted(f"{kind.__name__} is entered by the exchange alone.", advice="Send enrolments, orders or grants.")
+    require(person, ROLE_OF[kind])
+    try:
+        kid = signing.kid_of(jws)
+    except signing.BadSignature as error:
+        raise InvalidInput(f"The signature cannot be read: {error}.", advice="Send a detached JWS, Ed25519.") from None
+    party = next((key.party for key in services.ledger.signing_keys() if key.kid == kid), None)
+    if party is not None and party != person.party:
+        raise NotPermitted("This event was signed by another party than yours.", advice="Each party hands in its own events.")

@@ -1,0 +1,134 @@
+"""Orders, the tables they follow, and sessions; and all of intake's routes together, under /v1."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
+
+from comity.domain import entries as e
+from comity.domain import policy
+from comity.domain.ids import Ori
+from comity.errors import InvalidInput
+from comity.intake import events, parties, records
+from comity.intake import models as m
+from comity.intake.events import receipt_of_order
+from comity.intake.services import Services
+from comity.ports import Person
+from comity.web.problem import documented
+from comity.web.session import CLERK, SESSION_SECONDS, role, token_of
+
+TOKEN_CHARS_MAX = 4 * 1024 * 1024  # a preview of 1,000 records, sealed, in hex: 100 KB; the rest is its indexes
+
+orders = APIRouter(tags=["orders"])
+tables = APIRouter(tags=["tables"])
+sessions = APIRouter(tags=["sessions"])
+
+Clerk = Annotated[Person, Depends(role(CLERK))]
+
+
+@orders.post("/orders/preview", responses=documented(401, 403), summary="See what an order would cover")
+def preview_order(sent: m.PreviewIn, person: Clerk, services: Services) -> m.PreviewOut:
+    """Find the records by a number and show what an order under this statute would cover, per agency. Nothing is entered.
+
+    An order for a number that is not here (yet) is possible: it will cover the record should it come.
+    """
+    del person
+    named = {
+        e.IndexKind.BOOKING: sent.booking_number,
+        e.IndexKind.COURT_CASE: sent.court_case,
+        e.IndexKind.ATN: sent.atn,
+    }
+    numbers = {kind: number for kind, number in named.items() if number}
+    shown = services.seal.preview(sent.what, sent.statute, numbers, Ori(sent.agency) if sent.agency else None)
+    return m.PreviewOut(
+        what=shown.what,
+        statute=shown.statute,
+        mode=shown.mode,
+        covers=[
+            m.CoveredOut(record_id=c.record_id, owner=c.owner, record_class=c.record_class, state=c.state) for c in shown.covers
+        ],
+        per_agency=dict(shown.per_agency),
+        notes=list(shown.notes),
+        token=shown.token,
+    )
+
+
+@orders.post("/orders", responses=documented(401, 403, 404, 409), summary="Enter the order that was previewed")
+def enter_order(
+    person: Clerk,
+    services: Services,
+    token: Annotated[str, Form(min_length=1, max_length=TOKEN_CHARS_MAX, description="From the preview.")],
+    document: Annotated[UploadFile | None, File(description="The court's document, kept encrypted.")] = None,
+) -> m.ReceiptOut:
+    """Enter exactly what was previewed, signed with the key of the clerk's court; pressing twice enters it once.
+
+    From the receipt's position on nobody finds these records, except as the mode says.
+    """
+    signer = services.keyring.signer(person.party)
+    return receipt_of_order(services.seal.press(token, signer, document.file.read() if document else b""))
+
+
+@tables.get("/statutes", summary="Statutes, and the mode that follows")
+def list_statutes() -> list[m.StatuteOut]:
+    """List the statutes that an order may name; one without a mode reaches no police record, and says why."""
+    return [
+        m.StatuteOut(
+            slug=s.slug,
+            title=s.title,
+            mode=s.mode,
+            mode_title=policy.MODES[s.mode].title if s.mode else None,
+            why=s.why,
+        )
+        for s in policy.STATUTES.values()
+    ]
+
+
+@tables.get("/purposes", summary="Purposes, thresholds and offences")
+def list_purposes() -> m.PurposesOut:
+    """List what may be searched for, what carries it, and the law that says so; a purpose without thresholds is refused."""
+    return m.PurposesOut(
+        purposes=[
+            m.PurposeOut(
+                slug=p.slug,
+                title=p.title,
+                thresholds=list(p.thresholds),
+                classes=sorted(p.classes),
+                why=p.why,
+                source=p.source,
+            )
+            for p in policy.PURPOSES.values()
+        ],
+        thresholds=policy.THRESHOLDS,
+        offences=policy.OFFENCES,
+        rights=list(policy.RIGHTS),
+        requester_classes=list(policy.REQUESTER_CLASSES),
+    )
+
+
+@sessions.post("/sessions", responses=documented(401), summary="Sign in with a one-time link")
+def sign_in(sent: m.LinkIn, services: Services) -> m.SessionOut:
+    """Exchange a one-time link's token for a session."""
+    token = services.identity.sign_in(sent.link)
+    person = services.identity.person(token)
+    return m.SessionOut(
+        token=token,
+        expires_in_seconds=SESSION_SECONDS,
+        user_id=person.user_id,
+        party=person.party,
+        roles=sorted(person.roles),
+    )
+
+
+@sessions.delete("/sessions", status_code=204, summary="Sign out")
+def sign_out(request: Request, services: Services) -> None:
+    """End the session whose token is sent; a session that has ended already is fine."""
+    token = token_of(request)
+    if token is None:
+        raise InvalidInput("No session was named.", advice="Send its token as `Authorization: Bearer`.")
+    services.identity.sign_out(token)
+
+
+router = APIRouter(prefix="/v1")
+for part in (records.router, events.router, orders, parties.router, tables, sessions):
+    router.include_router(part)

@@ -1,0 +1,47 @@
+"""What intake is made from: the acts that its routes translate, and nothing else of the exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from comity.acts.enrol import Enrol
+from comity.acts.grant import Grants
+from comity.acts.indexes import Indexer
+from comity.acts.order import Orders
+from comity.acts.register import Register
+from comity.acts.seal import Seal
+from comity.ports import Identity, Keyring, LedgerView, Rejections
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntakeServices:
+    """Everything that intake's routes may reach."""
+
+    enrol: Enrol
+    orders: Orders
+    seal: Seal
+    register: Register
+    ledger: LedgerView
+    rejections: Rejections
+    keyring: Keyring
+    indexer: Indexer
+    identity: Identity
+    now: Callable[[], datetime]
+
+    @property
+    def grants(self) -> Grants:
+        """Return the act that grants and revokes."""
+        return Grants(ledger=self.ledger, orders=self.orders, now=self.now)
+
+
+def _services(request: Request) -> IntakeServices:
+    services: IntakeServices = request.app.state.intake
+    return services
+
+
+Services = Annotated[IntakeServices, Depends(_services)]

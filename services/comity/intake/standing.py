@@ -1,0 +1,40 @@
+"""Where a record stands, for its owner to read; for anybody else every record waits, as one that never was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from comity.acts.enrol import suppressed
+from comity.acts.seal import state
+from comity.domain.ids import Ori, RecordId
+from comity.domain.record import State
+from comity.ports import LedgerView, Rejections
+
+WAITING, ADMITTED, REJECTED, SUPPRESSED = "waiting", "admitted", "rejected", "suppressed"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A state, the reason where there is one, and what to do."""
+
+    state: str
+    advice: str
+    reason: str | None = None
+
+
+def standing(ledger: LedgerView, rejections: Rejections, owner: Ori, record: RecordId) -> Standing:
+    """Return where this owner's record stands.
+
+    An absent record and another agency's look alike (R32): both wait for an enrolment that this agency may yet send.
+    """
+    facts = ledger.facts(owner, [record], ledger.progress().next)
+    row = facts.record(record, facts.applied)
+    mine = row if row is not None and row.owner == owner else None
+    if (mine and state(facts, mine) != State.ADMITTED) or (row is None and suppressed(ledger, owner, record, ())):
+        return Standing(SUPPRESSED, "Remove it from your sharing feed. The order's number is with your court clerk.")
+    rejected = max(rejections.of(owner, record), key=lambda r: r.version, default=None)
+    if rejected is not None and (mine is None or rejected.version > mine.version):
+        return Standing(REJECTED, rejected.advice, rejected.reason)
+    if mine is not None:
+        return Standing(ADMITTED, "It can be found by whom your grants name.")
+    return Standing(WAITING, "Nothing has been decided yet. If you have sent it, ask again in a minute.")

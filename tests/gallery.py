@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pyarrow.parquet
 from numpy.typing import NDArray
 
 from comity.domain.ids import Ori, RecordId
@@ -41,3 +44,17 @@ def spread() -> list[StoredTemplate]:
     return [
         template(2**48 + row, vector, of=row // 2, block=blocks[row % 3], photo=row % 2) for row, vector in enumerate(units(40))
     ]
+
+
+def traces(home: Path, rows: list[StoredTemplate]) -> list[str]:
+    """Return the files that hold any 8 neighbouring numbers of these vectors, raw, or one whole vector once decoded."""
+    windows = [row.vector[start : start + 8].tobytes() for row in rows for start in range(0, 121, 8)]
+    found = []
+    for path in (path for path in home.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        if path.suffix == ".parquet":
+            column = pyarrow.parquet.read_table(path).column("vector").to_pylist()
+            content += np.array(column, np.float32).tobytes()
+        if any(window in content for window in windows):
+            found.append(path.suffix)
+    return found

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet
 import pytest
 
 from comity.adapters import milvus_store
@@ -21,7 +20,7 @@ from comity.adapters.milvus_store import MilvusStore
 from comity.domain.ids import Ori, RecordId
 from comity.errors import Unavailable
 from comity.ports import Block, StoredTemplate, TemplateStore
-from gallery import MILWAUKEE, record, spread, template, templates, units
+from gallery import MILWAUKEE, record, spread, template, templates, traces, units
 
 pytestmark = pytest.mark.timeout(120)
 Open = Callable[[], TemplateStore]
@@ -181,14 +180,8 @@ def test_a_malformed_record_id_erases_nothing(store: TemplateStore) -> None:
 def test_closing_twice_is_once_and_a_closed_store_says_so(store: TemplateStore) -> None:
     store.close()
     store.close()
-    uses: list[Callable[[], object]] = [
-        lambda: store.put([]),
-        lambda: store.forget([]),
-        lambda: list(store.all()),
-        lambda: store.nearest(units(1)[0], 1),
-        store.clear,
-    ]
-    for use in uses:
+    uses: list[Callable[[], object]] = [lambda: store.put([]), lambda: store.forget([]), lambda: list(store.all()), store.clear]
+    for use in [*uses, lambda: store.nearest(units(1)[0], 1)]:
         with pytest.raises(Unavailable, match="closed"):
             use()
 
@@ -206,20 +199,6 @@ def test_a_failure_is_unavailable_and_quotes_no_vector(
 
 
 # What lies in the files of the embedded engine
-
-
-def traces(home: Path, rows: list[StoredTemplate]) -> list[str]:
-    """Return the files that hold any 8 neighbouring numbers of these vectors, raw, or one whole vector once decoded."""
-    windows = [row.vector[start : start + 8].tobytes() for row in rows for start in range(0, 121, 8)]
-    found = []
-    for path in (path for path in home.rglob("*") if path.is_file()):
-        content = path.read_bytes()
-        if path.suffix == ".parquet":
-            column = pyarrow.parquet.read_table(path).column("vector").to_pylist()
-            content += np.array(column, np.float32).tobytes()
-        if any(window in content for window in windows):
-            found.append(path.suffix)
-    return found
 
 
 def test_after_forget_no_file_holds_the_template(store: TemplateStore, reopen: Open, home: Path) -> None:
@@ -314,12 +293,32 @@ def test_a_step_that_fails_is_never_taken_for_an_erasure(
         store.forget([record(2)])
     forgetting = False
     with contextlib.suppress(Unavailable):
-        if store.forget([record(2)]):  # asked again: it either does it, or says that it cannot
-            assert traces(home, [rows[2]]) == []
+        store.forget([record(2)])  # asked again: it either does it, or says that it cannot
+        assert traces(home, [rows[2]]) == []
     store = reopen()
     store.forget([record(2)])
     assert set(everything(store)) == {0, 1, 3, 4, 5}
     assert traces(home, [rows[2]]) == []
+
+
+def test_a_put_that_failed_half_way_may_be_sent_again(reopen: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = reopen()
+    store.put(rows := templates(6))
+    ask, asked, failing = MilvusStore._ask, list[str](), True
+
+    def fail(self: MilvusStore, method: str, *arguments: object, **options: object) -> object:
+        asked.append(method)
+        if failing and method == "flush":
+            raise Unavailable("as if the disk were full")
+        return ask(self, method, *arguments, **options)
+
+    monkeypatch.setattr(MilvusStore, "_ask", fail)
+    with pytest.raises(Unavailable):
+        store.put(more := templates(2, seed=1, first=100))
+    failing = False
+    store.put(more)
+    assert everything(store) == as_put([*rows, *more])
+    assert asked.count("insert") == 1, "what is there must not be written twice"
 
 
 # Processes
@@ -364,7 +363,7 @@ def test_only_one_process_has_the_directory_and_then_another_may(reopen: Open, h
     """
     (home / "held").touch()
     with child(code, home) as other:
-        assert other.stdout is not None
+        assert other.stdout
         assert other.stdout.readline().startswith("Another process holds the template store")
         store.close()
         (home / "held").unlink()
@@ -384,7 +383,7 @@ def test_what_was_acknowledged_survives_kill_9(reopen: Open, home: Path) -> None
             print("forgot", turn, flush=True)
     """
     with child(code, home) as victim:
-        assert victim.stdout is not None
+        assert victim.stdout
         lines = [victim.stdout.readline().split() for _ in range(25)]
         victim.send_signal(signal.SIGKILL)
         lines += [line.split() for line in victim.stdout if line.endswith("\n")]

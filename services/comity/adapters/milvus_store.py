@@ -22,7 +22,7 @@ A put is written to Milvus' log, flushed to files, and these are synchronised be
 process (a power cut, too, unless lite's own compaction was rewriting these files: then rebuild from the log). Ids that are there
 already are left alone, for lite would keep both rows' bytes and a server both rows.
 
-On a server the drop is logical until its garbage collection (3 h by default) and its message queue's retention (days) have passed.
+On a server a drop is logical until its garbage collection (3 h by default) and its message queue's retention (days) are over.
 """
 
 from __future__ import annotations

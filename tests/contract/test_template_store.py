@@ -180,8 +180,11 @@ def test_a_malformed_record_id_erases_nothing(store: TemplateStore) -> None:
 def test_closing_twice_is_once_and_a_closed_store_says_so(store: TemplateStore) -> None:
     store.close()
     store.close()
-    uses: list[Callable[[], object]] = [lambda: store.put([]), lambda: store.forget([]), lambda: list(store.all()), store.clear]
-    for use in [*uses, lambda: store.nearest(units(1)[0], 1)]:
+    probe = units(1)[0]
+    uses: list[Callable[[], object]] = [
+        lambda: store.put([]), lambda: store.forget([]), lambda: list(store.all()), lambda: store.nearest(probe, 1), store.clear
+    ]  # fmt: skip
+    for use in uses:
         with pytest.raises(Unavailable, match="closed"):
             use()
 

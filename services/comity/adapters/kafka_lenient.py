@@ -1,6 +1,7 @@
-"""Headers whose names are no UTF-8, sent and read: a patch of kafka-python 3.0's private record reader, in one place.
+"""Two faults of kafka-python 3.0 put right, in one place: headers whose names are no UTF-8, and sockets left open.
 
-The stubs know nothing of these parts, and a later 3.x may have moved them: the contract suite's poison test says so at once.
+The first needs parts of its record reader that are private: a later 3.x may have moved them, and the contract suite's poison test
+says so at once. The second uses the place where it lets proxies be plugged in.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
+from kafka.net.inet import KafkaNetSocket
 from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch
 
@@ -74,3 +76,22 @@ def header(name: str) -> str:
 def make_lenient(consumer: KafkaConsumer) -> None:
     """Let a consumer read what strangers may write. There is no public place for it."""
     consumer._fetcher.PartitionRecords = _PartitionRecords  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+class _ClosingSocket(KafkaNetSocket):
+    """Connects directly, and closes the socket of a connection that was refused.
+
+    The library leaves it to the garbage collector, once a second and client while a broker is away.
+    """
+
+    SCHEMES = ("direct",)
+
+    async def sock_connect(self, net: Any, sock: Any, sockaddr: Any, timeout_at: Any = None) -> Any:  # noqa: ANN401  # as it has it
+        try:
+            return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)  # type: ignore[no-untyped-call]
+        except BaseException:
+            sock.close()
+            raise
+
+
+CLOSING_SOCKETS = {"proxy_url": "direct://"}  # a client's setting: its "proxy" is the class above

@@ -19,7 +19,7 @@ from kafka import errors as kafka_errors
 
 from comity.adapters import kafka_topics, log_rules
 from comity.adapters.kafka_erasure import settle
-from comity.adapters.kafka_lenient import header
+from comity.adapters.kafka_lenient import CLOSING_SOCKETS, header
 from comity.adapters.kafka_reader import KafkaReader
 from comity.domain.log import Entry, Placed, Stream, Topic
 from comity.errors import NotAppended, OutcomeUnknown, Unavailable
@@ -80,6 +80,7 @@ class KafkaLog:
     ) -> None:
         self._prefix, self._compaction = prefix, compaction
         self._settings: dict[str, Any] = {
+            **CLOSING_SOCKETS,
             **(security or {}),
             "bootstrap_servers": bootstrap if isinstance(bootstrap, str) else list(bootstrap),
             "bootstrap_timeout_ms": int(1000 * BOOTSTRAP_SECONDS_MAX),

@@ -1,0 +1,159 @@
+"""What a broker's death, absence and slowness do to the log on it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from kafka import KafkaAdminClient
+
+from brokers import Broker, fetch_jars
+from comity.adapters import kafka_log
+from comity.adapters.kafka_log import KafkaLog
+from comity.adapters.kafka_topics import FAST_COMPACTION
+from comity.adapters.local_kafka import LocalKafka
+from comity.domain.log import JOURNAL, Entry, Placed, Topic
+from comity.errors import Halted, NotAppended, OutcomeUnknown, Unavailable
+from comity.ports import Reader
+
+pytestmark = pytest.mark.kafka
+SECONDS = 20.0
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[LocalKafka]:
+    fetch_jars()
+    with LocalKafka(tmp_path / "kafka") as kafka:
+        yield kafka
+
+
+def everything(log: KafkaLog) -> list[Placed]:
+    came: list[Placed] = []
+    with log.open({JOURNAL: 0}) as reader:
+        end, at = log.end(JOURNAL), 0
+        deadline = time.monotonic() + SECONDS
+        while at < end and time.monotonic() < deadline:
+            for batch in reader.poll(timeout_seconds=0.5, entries_max=1000).values():
+                at, came = batch.next, came + list(batch.entries)
+    return came
+
+
+def test_nothing_acknowledged_is_lost_by_kill_9_and_positions_go_on(own: LocalKafka) -> None:
+    log, told, stop = KafkaLog(own.bootstrap, compaction=FAST_COMPACTION), list[Placed](), threading.Event()
+
+    def write() -> None:
+        count = 0
+        while not stop.is_set():
+            count += 1
+            with contextlib.suppress(OutcomeUnknown, NotAppended):
+                told.append(log.append(Topic.JOURNAL, Entry(None, b"%d" % count), timeout_seconds=SECONDS))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with log.open({JOURNAL: 0}) as reader:
+            followed: list[Placed] = []
+            for _ in range(2):
+                _grows(told, 20)
+                own.kill()
+                own.restart()
+            _grows(told, 20)
+            stop.set()
+            writer.join(SECONDS)
+            _until(lambda: _follow(reader, followed) == told[-1].position)
+        kept = everything(log)
+    finally:
+        stop.set()
+        writer.join(SECONDS)
+        log.close()
+    assert len({placed.position for placed in told}) == len(told)
+    assert [placed.position for placed in kept] == list(range(len(kept)))
+    assert all(kept[placed.position] == placed for placed in told)
+    assert followed == kept[: len(followed)]
+
+
+def _until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 2 * SECONDS
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _grows(told: list[Placed], more: int) -> None:
+    before = len(told)
+    _until(lambda: len(told) > before + more)
+
+
+def _follow(reader: Reader, followed: list[Placed]) -> int:
+    for batch in reader.poll(timeout_seconds=0.1, entries_max=1000).values():
+        followed += batch.entries
+    return followed[-1].position if followed else -1
+
+
+def test_a_cleanly_stopped_broker_goes_on_with_its_folder(own: LocalKafka) -> None:
+    log = KafkaLog(own.bootstrap)
+    identity, placed = log.identity(Topic.JOURNAL), log.append(Topic.JOURNAL, Entry(None, b"1"), timeout_seconds=SECONDS)
+    log.close()
+    own.stop()
+    own.start()
+    log = KafkaLog(own.bootstrap)
+    try:
+        assert log.identity(Topic.JOURNAL) == identity
+        assert everything(log) == [placed]
+    finally:
+        log.close()
+
+
+def test_a_paused_broker_leaves_the_question_open_and_the_entry_may_land(own: LocalKafka) -> None:
+    log = KafkaLog(own.bootstrap)
+    try:
+        log.append(Topic.JOURNAL, Entry(None, b"before"), timeout_seconds=SECONDS)
+        own.pause()
+        began = time.monotonic()
+        with pytest.raises(OutcomeUnknown):
+            log.append(Topic.JOURNAL, Entry(None, b"during"), timeout_seconds=0.5)
+        assert time.monotonic() - began < 3
+        own.resume()
+        after = log.append(Topic.JOURNAL, Entry(None, b"after"), timeout_seconds=SECONDS)
+        kept = everything(log)
+    finally:
+        own.resume()
+        log.close()
+    assert kept[after.position] == after
+    assert [placed.entry.value for placed in kept] in ([b"before", b"during", b"after"], [b"before", b"after"])
+
+
+def test_a_full_buffer_appends_nothing_instead_of_growing(own: LocalKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_log, "BUFFER_BYTES_MAX", 100_000)
+    log = KafkaLog(own.bootstrap)
+    try:
+        own.pause()
+        with pytest.raises(OutcomeUnknown):
+            log.append(Topic.JOURNAL, Entry(None, bytes(60_000)), timeout_seconds=0.3)
+        with pytest.raises(NotAppended, match="under way"):
+            log.append(Topic.JOURNAL, Entry(None, bytes(60_000)), timeout_seconds=0.3)
+        own.resume()
+        assert log.append(Topic.JOURNAL, Entry(None, bytes(60_000)), timeout_seconds=SECONDS).position in (0, 1)
+    finally:
+        own.resume()
+        log.close()
+
+
+def test_no_broker_is_said_within_seconds_with_advice() -> None:
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="could not be reached") as caught:
+        KafkaLog("127.0.0.1:9")
+    assert time.monotonic() - began < kafka_log.BOOTSTRAP_SECONDS_MAX + 3
+    assert "127.0.0.1:9" in caught.value.advice
+
+
+def test_a_topic_of_another_shape_halts(broker: Broker) -> None:
+    prefix, admin = broker.prefix(), KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    admin.create_topics({prefix + Topic.JOURNAL: {"num_partitions": 2, "replication_factor": 1}}, wait_for_metadata=True)
+    admin.close()
+    with pytest.raises(Halted, match="2 partitions"):
+        KafkaLog(broker.bootstrap, prefix=prefix)

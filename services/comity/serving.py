@@ -1,0 +1,138 @@
+"""Serves an exchange over HTTP: three services and the desk, in one process when embedded."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+
+from comity.bootstrap import Exchange
+from comity.desk import app as desk_app
+from comity.errors import Unavailable
+from comity.intake import app as intake_app
+from comity.operations import app as operations_app
+from comity.search import app as search_app
+from comity.wire import sealing
+
+WATERMARK_KEY = "watermark/1"
+START_SECONDS = 20.0
+KEEP_ALIVE_SECONDS = 15
+DOCS = """<!doctype html><html lang="en"><title>comity: HTTP</title><h1>comity over HTTP</h1>
+<ul><li><a href="/intake/docs">intake</a>: enrolments, orders, grants, registrations</li>
+<li><a href="/search/docs">search</a>: searches, reviews, reveals</li>
+<li><a href="/operations/docs">operations</a>: state, recall, repair, people</li></ul></html>"""
+
+
+def http(exchange: Exchange) -> Starlette:
+    """Return the application: ``/intake``, ``/search``, ``/operations``, and the desk's pages at the root."""
+    x = exchange
+    intake_services = intake_app.IntakeServices(
+        enrol=x.enrol,
+        orders=x.orders,
+        seal=x.seal,
+        register=x.register,
+        ledger=x.ledger,
+        rejections=x.rejections,
+        keyring=x.keyring,
+        indexer=x.indexer,
+        identity=x.identity,
+        now=x.now,
+    )
+    search_services = search_app.SearchServices(
+        search=x.search, examine=x.examine, encoder=x.encoder, identity=x.identity, watermark=lambda n: watermark(x, n)
+    )
+    operation_services = operations_app.OperationServices(
+        identity=x.identity, log=x.log, status=x.status, exposures=x.exposures, fsck=x.fsck, rebuild=x.rebuild
+    )
+    desk_services = desk_app.DeskServices(
+        seal=x.seal,
+        search=x.search,
+        examine=x.examine,
+        searches=x.searches,
+        ledger=x.ledger,
+        watch=x.watch,
+        keyring=x.keyring,
+        encoder=x.encoder,
+        identity=x.identity,
+        rejections=x.rejections,
+        now=x.now,
+    )
+    return Starlette(
+        routes=[
+            Route("/docs", _docs),
+            Route("/healthz", _healthy),
+            Mount("/intake", intake_app.create(intake_services)),
+            Mount("/search", search_app.create(search_services)),
+            Mount("/operations", operations_app.create(operation_services)),
+            Mount("/", desk_app.create(desk_services)),
+        ]
+    )
+
+
+def watermark(exchange: Exchange, place: int) -> str:
+    """Return a place in the journal as callers get it: opaque, so that nobody counts other people's acts by it (rule 5)."""
+    sealed = sealing.seal(exchange.vault.issue(WATERMARK_KEY), place.to_bytes(8, "big"), context=b"watermark")
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+class Server:
+    """Runs the application in a thread of this process; ``url`` is where. The home's ``url`` file says so to commands."""
+
+    def __init__(self, exchange: Exchange, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._exchange = exchange
+        config = uvicorn.Config(
+            http(exchange),
+            host=host,
+            port=port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=2,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="comity-http", daemon=True)
+        self._host = host
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        """Serve; returns once requests are answered. Raises Unavailable where the port is taken."""
+        self._thread.start()
+        deadline = time.monotonic() + START_SECONDS
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise Unavailable("The port cannot be served on.", advice="Name a free one with --port, or --port 0.")
+            time.sleep(0.01)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.url = f"http://{self._host}:{port}"
+        self._exchange.home.url_file.write_text(self.url)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop serving."""
+        self._exchange.home.url_file.unlink(missing_ok=True)
+        self._server.should_exit = True
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._server.run()
+        except SystemExit:  # uvicorn's way to say that it could not bind; the caller is told by the missing start
+            return
+
+
+def _docs(_request: Request) -> Response:
+    return HTMLResponse(DOCS)
+
+
+def _healthy(_request: Request) -> Response:
+    return Response(status_code=204)

@@ -18,8 +18,10 @@ from comity.bootstrap import Exchange
 from comity.desk import app as desk_app
 from comity.errors import Unavailable
 from comity.intake import app as intake_app
+from comity.intake.services import IntakeServices
 from comity.operations import app as operations_app
 from comity.search import app as search_app
+from comity.search.services import SearchServices
 from comity.wire import sealing
 
 WATERMARK_KEY = "watermark/1"
@@ -34,7 +36,7 @@ DOCS = """<!doctype html><html lang="en"><title>comity: HTTP</title><h1>comity o
 def http(exchange: Exchange) -> Starlette:
     """Return the application: ``/intake``, ``/search``, ``/operations``, and the desk's pages at the root."""
     x = exchange
-    intake_services = intake_app.IntakeServices(
+    intake_services = IntakeServices(
         enrol=x.enrol,
         orders=x.orders,
         seal=x.seal,
@@ -46,7 +48,7 @@ def http(exchange: Exchange) -> Starlette:
         identity=x.identity,
         now=x.now,
     )
-    search_services = search_app.SearchServices(
+    search_services = SearchServices(
         search=x.search, examine=x.examine, encoder=x.encoder, identity=x.identity, watermark=lambda n: watermark(x, n)
     )
     operation_services = operations_app.OperationServices(

@@ -168,6 +168,7 @@ class Exchange:
             indexer=self.indexer,
             encoder=self.encoder,
             positions=self.positions,
+            rejections=self.rejections,
         )
         self.purge = PurgeDuty(
             journal=self.journal,

@@ -9,6 +9,7 @@ from datetime import datetime
 from comity.domain import entries as e
 from comity.domain.authority import event_id
 from comity.domain.log import Entry, Placed, Topic
+from comity.errors import OutcomeUnknown
 from comity.ports import EventLog
 from comity.wire.envelope import to_entry
 from comity.wire.signing import SigningKey
@@ -33,5 +34,8 @@ class Journal:
         return to_entry(event, key=key.encode(), source=source, signer=signer or self._signer, event_id=own, at=self.now())
 
     def append(self, topic: Topic, entry: Entry) -> Placed:
-        """Append bytes as they are: what a publisher signed is never written anew."""
-        return self._log.append(topic, entry, timeout_seconds=APPEND_SECONDS)
+        """Append bytes as they are: what a publisher signed is never written anew. A place is a position >= 0 (rule 11)."""
+        placed = self._log.append(topic, entry, timeout_seconds=APPEND_SECONDS)
+        if placed.position < 0:
+            raise OutcomeUnknown("The log gave the entry no place.", advice="Ask again what was done, then try again.")
+        return placed

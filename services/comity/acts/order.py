@@ -37,8 +37,8 @@ class Orders:
     def submit(self, entry: Entry) -> OrderReceipt:
         """Verify, append the same bytes, wait until the ledger has applied them, and return the receipt.
 
-        The same order again returns the first receipt. Raises InvalidInput, NotPermitted, Conflict (same id, other bytes),
-        NotAppended, OutcomeUnknown, LedgerBehind (it stands, but was not confirmed in time).
+        The same order again returns the first receipt. Raises InvalidInput, NotPermitted, Conflict (same id, other bytes; or
+        the ledger refused it at its place), NotAppended, OutcomeUnknown, LedgerBehind (it stands, but was not confirmed in time).
         """
         envelope = verified(self._ledger, entry)
         key, own = signing_key(self._ledger, envelope), event_id(envelope.event) or envelope.event_id
@@ -59,4 +59,7 @@ class Orders:
                 f"The order stands at position {placed.position}; the ledger has not confirmed it yet.",
                 advice="Send the same order again to get its receipt; every release after it waits for it.",
             )
+        for posted in self._ledger.refusals_between(placed.position, placed.position + 1):
+            reason = posted.refused.reason if posted.refused else ""
+            raise Conflict("The order was entered without effect.", advice="See the quarantine; send it anew.", reason=reason)
         return OrderReceipt(own, placed.position, receipt(placed).sha256, placed.appended_at_ms)

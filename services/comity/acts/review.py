@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from comity.acts.opened import Opened
-from comity.acts.release import Disclosure, Proposal, Release
+from comity.acts.release import Answer, Disclosure, Proposal, Release
 from comity.acts.searches import Kept, Proposed, Searches
 from comity.domain import entries as e
 from comity.domain.ids import Ori, SearchId, UserId, search_key
@@ -67,8 +68,7 @@ class Examine:
         entry = e.ReviewRecorded(
             review_id, search, kept.entry.attempt, requester, user, kept.entry.purpose, proposed.commitment, sealed
         )
-        place = self._one(kept, proposed, entry, "search").place
-        return Reviewed(review_id, place, finding)
+        return self._one(kept, proposed, entry, "search", lambda d: Reviewed(review_id, d.place, finding) if d.records else None)
 
     def reveal(self, search: SearchId, candidate: str, requester: Ori, user: UserId, reason: str) -> Revealed:
         """Reveal one candidate's identity. Raises NotPermitted without another person's review that says possible."""
@@ -85,23 +85,34 @@ class Examine:
         entry = e.RecordRevealed(
             reveal_id, search, kept.entry.attempt, requester, user, kept.entry.purpose, proposed.commitment, sealed
         )
-        disclosure = self._one(kept, proposed, entry, "reveal")
-        record = disclosure.records[0]
-        particulars = self._opened.particulars(disclosure, record)
-        if particulars is None:
-            raise NotFound("There is no such candidate.", advice="Open the search again.")
-        return Revealed(reveal_id, disclosure.place, disclosure.owner(record), particulars)
+
+        def render(disclosure: Disclosure) -> Revealed | None:
+            for record in disclosure.records:
+                particulars = self._opened.particulars(disclosure, record)
+                if particulars is not None:
+                    return Revealed(reveal_id, disclosure.place, disclosure.owner(record), particulars)
+            return None
+
+        return self._one(kept, proposed, entry, "reveal", render)
 
     def _candidate(self, search: SearchId, candidate: str, requester: Ori) -> tuple[Kept, Proposed]:
         kept = self._searches.open(search, requester)
         return kept, self._searches.candidate(kept, candidate)
 
-    def _one(self, kept: Kept, proposed: Proposed, entry: e.ReviewRecorded | e.RecordRevealed, right: str) -> Disclosure:
+    def _one(
+        self,
+        kept: Kept,
+        proposed: Proposed,
+        entry: e.ReviewRecorded | e.RecordRevealed,
+        right: str,
+        render: Callable[[Disclosure], Answer | None],
+    ) -> Answer:
+        """Release one candidate, rendered before it leaves, so that an answer too old is released again."""
         proposal = Proposal(entry, kept.entry.search_id, (proposed.candidate.record_id,), 1, complete=True)
-        disclosure: Disclosure = self._release(kept.question(right), lambda _: proposal, lambda d: d)
-        if not disclosure.records:
+        answer = self._release(kept.question(right), lambda _: proposal, render)
+        if answer is None:
             raise NotFound("There is no such candidate.", advice="Open the search again.")
-        return disclosure
+        return answer
 
     def _reviews(self, search: SearchId, proposed: Proposed, user: UserId) -> list[Review]:
         rows = self._ledger.rows(Review, search_id=search)

@@ -165,7 +165,7 @@ IDENTITY: dict[type[Row], tuple[str, ...]] = {
     Key: ("kid",),
     Record: ("record_id", "version"),
     Index: ("record_id", "target"),
-    Suppression: ("order_id", "target"),
+    Suppression: ("entered_by", "order_id", "target"),  # another signer's order of the same number is another order (rule 10)
     Grant: ("grant_id",),
     Tick: ("entered",),
     Search: ("search_id", "attempt", "entered"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ from comity.domain.posting import Record
 from comity.domain.record import effective_class
 from comity.duties.quarantine import put_aside
 from comity.errors import KeyShredded, NotFound, PhotographRefused
-from comity.ports import FaceEncoder, KeyVault, LedgerView, PhotoStore, Positions, Watch
+from comity.ports import FaceEncoder, KeyVault, LedgerView, PhotoStore, Positions, Rejection, Rejections, Watch
 from comity.wire import sealing
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import Envelope, from_entry
@@ -67,10 +68,14 @@ class EncoderDuty:
     indexer: Indexer
     encoder: FaceEncoder
     positions: Positions
+    rejections: Rejections
 
     def apply(self, stream: Stream, batch: Batch) -> None:
         """Encode a batch, admit what was encoded, and move on."""
-        admitted = [record for placed in batch.entries if (record := self._encode(placed)) is not None]
+        admitted: list[e.AdmittedRecord] = []
+        for placed in batch.entries:
+            record = self._encode(placed, admitted)
+            admitted += () if record is None else (record,)
         for start in range(0, len(admitted), ADMITTED_MAX):
             part = tuple(admitted[start : start + ADMITTED_MAX])
             place = self.journal.enter(e.RecordsAdmitted(part), key=part[0].record_id).position
@@ -78,7 +83,7 @@ class EncoderDuty:
                 raise TimeoutError("the ledger did not reach the admission")
         self.positions.save(NAME, f"{stream.topic}/{stream.partition}", batch.next)
 
-    def _encode(self, placed: Placed) -> e.AdmittedRecord | None:
+    def _encode(self, placed: Placed, waiting: Sequence[e.AdmittedRecord]) -> e.AdmittedRecord | None:
         if placed.entry.value is None:
             return None  # a tombstone: the record was erased
         try:
@@ -92,15 +97,24 @@ class EncoderDuty:
             return None
         try:
             self._check_signer(envelope, event)
-            return self._admit(event, hashlib.sha256(envelope.value).digest())
+            return self._admit(event, hashlib.sha256(envelope.value).digest(), waiting)
         except RejectedEnrolment as error:
             put_aside(self.journal, placed, error.reason, error.advice)
-            rejected = e.EnrolmentRejected(event.record_id, event.owner, event.version, error.photo, error.reason, error.advice)
-            self.journal.enter(rejected, key=event.record_id, topic=Topic.TEMPLATES)
+            self._reject(event, error, stands=any(record.record_id == event.record_id for record in waiting))
             return None
 
-    def _admit(self, event: e.RecordEnrolled, value_sha256: bytes) -> e.AdmittedRecord | None:
-        held = self.ledger.rows(Record, record_id=event.record_id)
+    def _reject(self, event: e.RecordEnrolled, error: RejectedEnrolment, *, stands: bool) -> None:
+        """Tell the agency. Where a version stands, not in the log: under the record's key it would push out its templates."""
+        told = (event.record_id, event.owner, event.version, error.photo, error.reason, error.advice)
+        if stands or self.ledger.rows(Record, record_id=event.record_id):
+            self.rejections.add(Rejection(*told))
+        else:
+            self.journal.enter(e.EnrolmentRejected(*told), key=event.record_id, topic=Topic.TEMPLATES)
+
+    def _admit(
+        self, event: e.RecordEnrolled, value_sha256: bytes, waiting: Sequence[e.AdmittedRecord]
+    ) -> e.AdmittedRecord | None:
+        held = [*self.ledger.rows(Record, record_id=event.record_id), *(r for r in waiting if r.record_id == event.record_id)]
         newest = max(held, key=lambda row: row.version, default=None)
         if newest is not None and newest.version >= event.version:
             same = next((row for row in held if row.version == event.version), newest)
@@ -141,7 +155,7 @@ class EncoderDuty:
             ]
         except KeyShredded:
             raise RejectedEnrolment("suppressed", "This record's key was destroyed by an order.") from None
-        except (NotFound, ValueError):
+        except (NotFound, ValueError, RecursionError):
             raise RejectedEnrolment("cannot-decrypt", "Encrypt with the key that /v1/records issued for this record.") from None
         if not isinstance(particulars, dict):
             raise RejectedEnrolment("particulars", "The particulars are one JSON object.")

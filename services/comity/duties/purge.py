@@ -21,7 +21,7 @@ import structlog
 
 from comity.acts.journal import Journal
 from comity.domain import entries as e
-from comity.domain.ids import RecordId, record_key
+from comity.domain.ids import OrderId, RecordId, record_key
 from comity.domain.log import Batch, Entry, Placed, Stream, Topic
 from comity.domain.posting import Certificate, Record, Suppression
 from comity.duties.scan import Scanned, scan
@@ -57,7 +57,7 @@ class PurgeDuty:
 
     def again(self) -> int:
         """Destroy once more whatever an expungement covers: a restored vault or gallery must not serve it (rule 9)."""
-        records = self._covered({row.order_id for row in self._expungements()})
+        records = self._covered(self._expungements())
         self.gallery.forget(records)
         held = {t.record_id for batch in self.store.all() for t in batch}
         self.store.forget(held & set(records))
@@ -73,8 +73,8 @@ class PurgeDuty:
                 continue
             if not self.watch.wait(placed.position + 1, WAIT_SECONDS):
                 raise TimeoutError("the ledger did not reach the order")
-            if any(row.entered == placed.position for row in self._expungements()):  # a refused order has no rows
-                self._carry_out(order)
+            if any(row.entered == placed.position for row in self._expungements(order.order_id)):  # a refused order has no rows
+                self._carry_out(order, placed.position)
         self.positions.save(NAME, str(stream.topic), batch.next)
 
     def fingerprints(self, records: Sequence[RecordId]) -> dict[str, list[bytes]]:
@@ -90,10 +90,11 @@ class PurgeDuty:
         """Look for fingerprints in every file that comity keeps."""
         return scan(self.roots, fingerprints)
 
-    def _carry_out(self, order: e.RecordsExpunged) -> None:
-        if self.ledger.rows(Certificate, order_id=order.order_id):
+    def _carry_out(self, order: e.RecordsExpunged, position: int) -> None:
+        certificate = f"certificate-{position}-{order.order_id}"  # by its place: two courts may use one number
+        if self.ledger.rows(Certificate, certificate_id=certificate):
             return
-        records = self._covered({order.order_id})
+        records = self._covered(self._expungements(order.order_id))
         fingerprints = self.fingerprints(records)
         shredded = self.vault.shred([record_key(record) for record in records])
         erased = self.gallery.forget(records)
@@ -103,7 +104,7 @@ class PurgeDuty:
         unsettled = [f"compaction of {topic} not seen yet" for topic in ERASED for r in records if not self._tombstone(topic, r)]
         scanned = self._scan_until_clean(fingerprints)
         event = e.ErasureCertified(
-            certificate_id=f"certificate-{order.order_id}",
+            certificate_id=certificate,
             order_id=order.order_id,
             records=tuple(records),
             keys_shredded=shredded,
@@ -135,17 +136,22 @@ class PurgeDuty:
         logger.error("bytes found after an erasure", kinds=sorted(scanned.found), files=sum(map(len, scanned.found.values())))
         return scanned
 
-    def _expungements(self) -> tuple[Suppression, ...]:
-        return self.ledger.rows(Suppression, kind="expungement")
+    def _expungements(self, order: OrderId | None = None) -> tuple[Suppression, ...]:
+        named = {} if order is None else {"order_id": order}
+        return self.ledger.rows(Suppression, kind="expungement", **named)
 
-    def _covered(self, orders: set[str]) -> list[RecordId]:
+    def _covered(self, expungements: Sequence[Suppression]) -> list[RecordId]:
         """Return the records here that these orders cover, as the judgement would say."""
-        targets = {row.target for row in self._expungements() if row.order_id in orders}
+        orders, targets = {row.order_id for row in expungements}, {row.target for row in expungements}
         named = self.ledger.found(targets)
         kin = self.ledger.found({index.target for index in self.ledger.facts("", named, 0).indexes if index.kin})
         facts = self.ledger.facts("", {*named, *kin}, self.ledger.progress().next)
         records = [row for r in {*named, *kin} if isinstance(row := facts.record(r, facts.applied), Record)]
-        return sorted(r.record_id for r in records if any(o.order_id in orders for o in facts.covering(r, facts.applied)))
+        return sorted(
+            r.record_id
+            for r in records
+            if any(o.kind == "expungement" and o.order_id in orders for o in facts.covering(r, facts.applied))
+        )
 
 
 def _expungement(placed: Placed) -> e.RecordsExpunged | None:

@@ -10,7 +10,7 @@ from comity.wire.codec import Undecodable
 from comity.wire.envelope import from_entry
 
 NAME = "quarantine"
-HEADERS_KEPT, TEXT_MAX = 20, 500
+HEADERS_KEPT, HEADERS_BYTES_KEPT, TEXT_MAX = 20, 16 * 1024, 500
 WAIT_SECONDS = 60.0
 
 
@@ -18,8 +18,12 @@ def put_aside(journal: Journal, placed: Placed, reason: str, message: str) -> No
     """Append the original bytes to the quarantine, with where they stood and why."""
     where = f"{placed.stream.topic}/{placed.stream.partition}/{placed.position}"
     told = (("comity_reason", reason), ("comity_message", message[:TEXT_MAX]), ("comity_place", where))
-    headers = tuple((name, text.encode()) for name, text in told) + placed.entry.headers[:HEADERS_KEPT]
-    journal.append(Topic.QUARANTINE, Entry(placed.entry.key, placed.entry.value or b"", headers))
+    headers, left = [(name, text.encode()) for name, text in told], HEADERS_BYTES_KEPT
+    for name, value in placed.entry.headers[:HEADERS_KEPT]:
+        left -= len(name) + len(value)
+        if left >= 0:  # a stranger's headers may fill what an entry takes: ours come first
+            headers.append((name, value))
+    journal.append(Topic.QUARANTINE, Entry(placed.entry.key, placed.entry.value or b"", tuple(headers)))
 
 
 class QuarantineDuty:

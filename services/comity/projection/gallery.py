@@ -86,6 +86,8 @@ class GalleryProjection:
             self._rejections.add(Rejection(event.record_id, event.owner, event.version, event.photo, event.reason, event.advice))
         if not isinstance(event, e.TemplatesExtracted):
             return []
+        if event.version < self._held.get(event.record_id, 0):
+            return []  # an older version never stands beside a newer one (R2)
         self._replace_older(event, waiting)
         return self._open(placed, event)
 

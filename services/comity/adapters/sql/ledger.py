@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, Table, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, Engine, Select, Table, and_, bindparam, delete, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_nothing
 
 from comity.adapters.sql.tables import APPLIED, REFUSED, SEEN, TABLES
@@ -44,8 +44,10 @@ KIN = select(X.c.record_id).where(X.c.kin, X.c.target.in_(_some("targets"))).dis
 SUPPRESSIONS = select(*_columns(p.Suppression)).where(S.c.target.in_(_some("targets")))
 GRANTS = select(*_columns(p.Grant)).where(G.c.grantee == bindparam("requester"))
 AGENCIES = select(*_columns(p.Agency)).where(A.c.ori == bindparam("requester"))
-LAST_TICK = select(func.max(T.c.entered)).where(T.c.entered < bindparam("as_of")).scalar_subquery()
-TICKS = select(*_columns(p.Tick)).where(or_(T.c.entered >= LAST_TICK, T.c.entered >= bindparam("as_of")))
+# Of the ticks before a place the latest time counts, which need not be the last one entered (rule 8).
+# "+ 0" keeps SQLite on the index of ``at``: it walks down from the latest, and stops at once.
+LATEST_TICK = select(T.c.at).where(T.c.entered + 0 < bindparam("as_of")).order_by(T.c.at.desc()).limit(1).scalar_subquery()
+TICKS = select(*_columns(p.Tick)).where(or_(T.c.at == LATEST_TICK, T.c.entered >= bindparam("as_of")))
 FOUND = select(X.c.record_id).where(X.c.target.in_(_some("targets"))).distinct()
 
 

@@ -170,7 +170,7 @@ class ShareGrant(Fact, table=True):
 class Tick(Fact, table=True):
     """The exchange's clock."""
 
-    __table_args__ = _unique(p.Tick)
+    __table_args__ = _unique(p.Tick, Index(None, "at"))
     at: datetime = Field(sa_type=Moment)
 
 

@@ -226,7 +226,7 @@ def upgrade() -> None:
         sa.Column("entered_by", sa.String(), nullable=False),
         sa.Column("lapses_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_suppression")),
-        sa.UniqueConstraint("order_id", "target", name=op.f("uq_suppression_order_id_target")),
+        sa.UniqueConstraint("entered_by", "order_id", "target", name=op.f("uq_suppression_entered_by_order_id_target")),
     )
     with op.batch_alter_table("suppression", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_suppression_entered"), ["entered"], unique=False)
@@ -242,6 +242,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("entered", name=op.f("uq_tick_entered")),
     )
     with op.batch_alter_table("tick", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_tick_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_tick_entered"), ["entered"], unique=False)
 
     op.create_table(
@@ -264,6 +265,7 @@ def downgrade() -> None:
     op.drop_table("withheld")
     with op.batch_alter_table("tick", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_tick_entered"))
+        batch_op.drop_index(batch_op.f("ix_tick_at"))
 
     op.drop_table("tick")
     with op.batch_alter_table("suppression", schema=None) as batch_op:

@@ -47,6 +47,8 @@
     if (!over && Date.now() - heard > PATIENCE_MS) blankAll();
   }
 
+  state.hidden = false;
+  say("starting", "Asking whether everything here may still be shown.");
   const stream = new EventSource(main.dataset.live);
   stream.addEventListener("judged", (event) => {
     if (over) return;

@@ -1,0 +1,99 @@
+"""``comity demo``: the main job, on people who do not exist, in one command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from comity.errors import ComityError
+
+PORT = 8765
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the story instead of serving on.")] = False,
+    kafka: Annotated[
+        str | None, typer.Option(help="`local` starts a real Apache Kafka; HOST:PORT uses yours; default: an embedded log.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Where to serve; 0 picks a free port.")] = PORT,
+) -> None:
+    """Tell the whole story on a fresh home: enrol, search, seal, erase, and every way back.
+
+    Example: comity demo --once --kafka local
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    console = Console(width=None if Console().is_terminal else 120)
+    with tempfile.TemporaryDirectory(prefix="comity-demo-") as folder:
+        try:
+            failed = _tell(console, Path(folder) / "home", kafka, 0 if once else port, once=once)
+        except KeyboardInterrupt:
+            console.print("\nstopped; the demo's home is removed")
+            raise typer.Exit(130) from None
+        finally:
+            shutil.rmtree(Path(folder) / "home", ignore_errors=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _tell(console: Console, home: Path, kafka: str | None, port: int, *, once: bool) -> list[str]:
+    with console.status("reading the libraries"):
+        from comity.adapters.onnx_faces import OnnxFaces  # noqa: PLC0415 - seconds of imports, said so
+        from comity.bootstrap import Exchange  # noqa: PLC0415
+        from comity.cli import story, story_erasure, story_world  # noqa: PLC0415
+        from comity.settings import Settings  # noqa: PLC0415
+    story_world.check_faces()
+    settings = Settings(home=home, kafka=kafka)
+    with console.status("folding the face models into the cache, once") as status:
+        encoder = OnnxFaces(cache=settings.cache, progress=status.update)
+        encoder.sessions()
+    teller = story.Teller(console)
+    running = story_erasure.Running(lambda: Exchange(settings, face_encoder=encoder), story_world.World(), port)
+    where = {None: "an embedded log (SQLite)", "local": "a real Apache Kafka, started here"}.get(kafka, f"Kafka at {kafka}")
+    with console.status(f"starting the exchange on {where}"):
+        running.start()
+    console.print(f"[bold]comity[/] on {where}; {encoder.model}; one process, one home")
+    try:
+        story.enrol(teller, running.world)
+        answer = story.search(teller, running.world)
+        story.stranger(teller, running.world)
+        story.reveal(teller, running.world, answer)
+        old_copy = story_erasure.copy_gallery(running)
+        sealing = story.seal(teller, running.world, answer)
+        story_erasure.expunge(teller, running.world, sealing)
+        story_erasure.ways_back(teller, running, sealing, old_copy)
+        story_erasure.unreachable(teller, running.world, sealing)
+        _end(console, teller.failed)
+        if not once:
+            _serve(console, running.world)
+    finally:
+        running.stop()
+    return teller.failed
+
+
+def _end(console: Console, failed: list[str]) -> None:
+    if failed:
+        console.print(f"[bold red]{len(failed)} checks failed:[/] " + "; ".join(failed))
+    else:
+        console.print("[bold green]every check held[/]")
+
+
+def _serve(console: Console, world: object) -> None:
+    from comity.cli.story_world import World  # noqa: PLC0415
+
+    if not isinstance(world, World):
+        raise ComityError("no world to serve")
+    console.rule("[bold]Pages to open", align="left")
+    for who, person in world.people.items():
+        if person.roles & {"clerk", "investigator", "examiner"}:
+            link = world.exchange.identity.link(person.user_id)
+            console.print(f"  {who:22} {world.server.url}/sign-in/{link}", soft_wrap=True)
+    console.print(f"  OpenAPI                {world.server.url}/docs")
+    console.print("Links work once, for ten minutes. Ctrl-C ends the demo and removes its home.")
+    threading.Event().wait()

@@ -101,6 +101,15 @@ def test_a_warp_samples_as_the_textbook_says(turn: complex) -> None:
     assert np.abs(warped - sampled(image, back, 80)).max() <= 1.01  # Pillow cuts off what the reference keeps
 
 
+@pytest.mark.parametrize("turn", [1, 1.7, 0.6 + 0.4j, 1.2 - 0.5j])
+def test_a_rough_warp_lies_where_the_fine_one_does(turn: complex) -> None:
+    forth = Similarity(turn, 120.3 + 130.6j).inverse
+    image = smooth(400, 400)
+    rough, fine = (np.asarray(way(image, forth, 80)).astype(float) for way in (geometry.warp_roughly, geometry.warp))
+    shifted = np.asarray(geometry.warp(image, Similarity(forth.turn, forth.shift + 1), 80)).astype(float)
+    assert np.abs(rough - fine).mean() < 0.5 * np.abs(rough - shifted).mean()
+
+
 @pytest.mark.parametrize("fineness", [1.5, 2.5, 4.2, 9.7])
 def test_a_patch_shows_the_same_face(fineness: float) -> None:
     image = smooth(1400, 1400).resize((2800, 2800), Image.Resampling.BICUBIC)

@@ -169,8 +169,18 @@ def _span(edges: NDArray[np.float64], size: int, least: int) -> tuple[int, int]:
 
 def warp(image: Image.Image, forth: Similarity, side: int) -> Image.Image:
     """Return the square of ``side`` pixels that ``forth`` makes of the image, bilinear; black outside."""
+    return _transformed(image, forth, side, Image.Resampling.BILINEAR)
+
+
+def warp_roughly(image: Image.Image, forth: Similarity, side: int) -> Image.Image:
+    """Return the same square, each pixel the mean of four nearest ones: half the time, and enough to find landmarks in."""
+    twice = Similarity(2 * forth.turn, 2 * forth.shift + (0.5 + 0.5j))
+    return _transformed(image, twice, 2 * side, Image.Resampling.NEAREST).reduce(2)
+
+
+def _transformed(image: Image.Image, forth: Similarity, side: int, resample: Image.Resampling) -> Image.Image:
     back = forth.inverse
     # Pillow puts the centre of the first pixel at (0.5, 0.5), on both sides.
     shift = back.shift + (0.5 + 0.5j) * (1 - back.turn)
     rows = (back.turn.real, -back.turn.imag, shift.real, back.turn.imag, back.turn.real, shift.imag)
-    return image.transform((side, side), Image.Transform.AFFINE, rows, resample=Image.Resampling.BILINEAR)
+    return image.transform((side, side), Image.Transform.AFFINE, rows, resample=resample)

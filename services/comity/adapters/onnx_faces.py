@@ -158,7 +158,7 @@ def _to_canonical(patch: Patch) -> Similarity:
 
 
 def _upright(patch: Patch) -> Image.Image:
-    return geometry.warp(patch.image, _to_canonical(patch), geometry.CANONICAL_SIDE)
+    return geometry.warp_roughly(patch.image, _to_canonical(patch), geometry.CANONICAL_SIDE)
 
 
 def _extracted(raw: NDArray[np.float32]) -> Extracted:

@@ -130,7 +130,8 @@ def similarity(source: Points, target: Points) -> Similarity:
     """Return the map that brings ``source`` nearest to ``target`` in least squares (Umeyama 1991, without mirroring)."""
     centre, goal = complex(source.mean()), complex(target.mean())
     spread = source - centre
-    turn = complex(np.vdot(spread, target - goal)) / max(np.vdot(spread, spread).real, _TURN_MIN)
+    size = float(np.vdot(spread, spread).real)
+    turn = complex(np.vdot(spread, target - goal)) / max(size, _TURN_MIN)
     if abs(turn) < _TURN_MIN:
         turn = complex(_TURN_MIN)
     return Similarity(turn, goal - turn * centre)

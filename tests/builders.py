@@ -78,7 +78,7 @@ class House:
         known = (party, roles, name)
         if known not in self.sessions:
             identity = self.exchange.identity
-            person = identity.add(f"{name} {' '.join(roles)}", party, roles)
+            person = identity.add(f"{name} {len(self.sessions)}", party, roles)
             self.sessions[known] = (person, identity.sign_in(identity.link(person.user_id)))
         return self.sessions[known]
 

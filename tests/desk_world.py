@@ -83,8 +83,7 @@ class World:
             version=1,
             photographs=(photo(person),),
             charges=(b.Charge("Theft", "misdemeanour"),),
-            name=f"Person {person}",
-            **more,  # type: ignore[arg-type]
+            **({"name": f"Person {person}"} | more),
         )
         exchange = self.exchange
         issued = exchange.enrol.prepare(owner, booking.numbers(), booking.digests())

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
 
 import pytest
+from anyio import run, to_thread
+from fastapi import Request
+from fastapi.sse import ServerSentEvent
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from comity.acts.search import CAVEAT
+from comity.desk.live import PER_SESSION_MAX, Live
 from comity.domain.policy import PURPOSES, STATUTES
-from desk_world import BASE, DANE, HOSTILE, MILWAUKEE, World, photo, together, world
+from desk_world import BASE, DANE, HOSTILE, MILWAUKEE, World, photo, services, together, world
 
 ASKED = {
     "case_number": "26-0042",
@@ -188,6 +194,12 @@ def test_an_expungement_is_confirmed_in_writing(desk: World, clerk: TestClient) 
     assert "Erasure" in receipt.text
 
 
+def test_a_statute_that_seals_expunges_nothing(clerk: TestClient) -> None:
+    page = preview(clerk, court_case="2026CF000002", what="expunge", statute="ca-pc-851.91")
+    assert page.status_code == 403
+    assert "it orders none destroyed" in page.text
+
+
 def test_anothers_order_is_not_there(desk: World, clerk: TestClient) -> None:
     receipt = clerk.post("/desk/orders", data={"token": hidden(preview(clerk, atn="ATN-7"), "token"), "what": "seal"})
     other = desk.exchange.identity.add("Other Clerk", DANE, {"clerk"})
@@ -315,6 +327,19 @@ def test_identity_is_revealed_after_anothers_review_and_only_then(
     assert investigator.post(f"/desk/searches/{base}/reveal", data=reveal | {"reason": " "}).status_code == 400
 
 
+def test_particulars_are_text_whatever_the_owner_sent(desk: World, investigator: TestClient, examiner: TestClient) -> None:
+    desk.enrol(DANE, "B-HOSTILE", "p13", name=HOSTILE)
+    page = search(investigator, photo("p13", 2))
+    base = re.findall(r"/desk/searches/([0-9a-f]+)/reveal", page.text)[0]
+    candidate = hidden(page, "candidate")
+    examiner.post(f"/desk/reviews/{base}", data={"candidate": candidate, f"finding-{candidate}": "possible"})
+    assert desk.exchange.settle()
+    shown = investigator.post(f"/desk/searches/{base}/reveal", data={"candidate": candidate, "reason": "A reason."})
+    assert shown.status_code == 200
+    assert HOSTILE not in shown.text
+    assert HOSTILE in unescape(shown.text)
+
+
 def test_whoever_searched_cannot_review(desk: World) -> None:
     """R27."""
     both = desk.exchange.identity.add("Bo Both", MILWAUKEE, {"investigator", "examiner"})
@@ -346,6 +371,93 @@ def test_a_list_opened_again_has_no_record_that_was_sealed(desk: World, clerk: T
     token = hidden(preview(clerk, booking="B-AGAIN", agency=DANE), "token")
     clerk.post("/desk/orders", data={"token": token, "what": "seal"})
     assert investigator.post(f"/desk/searches/{base}/open").text.count("data-candidate=") == before - 1
+
+
+# --- open pages ---
+
+
+Event = tuple[str | None, list[str]]
+
+
+def follow(
+    desk: World, client: TestClient, search_id: str, *, meanwhile: Callable[[], object] | None = None, late_seconds: float = 0
+) -> list[Event]:
+    """Return what a page's stream says first, and what it says when that changes after something happened meanwhile."""
+    live = Live(replace(services(desk.exchange), now=lambda: desk.exchange.now() + timedelta(seconds=late_seconds)))
+    request = as_from(client)
+
+    async def heard() -> list[Event]:
+        stream = live.follow(request, desk.investigator, search_id)
+        events = [said(await anext(stream))]
+        if meanwhile is not None:
+            await to_thread.run_sync(meanwhile)
+            while (event := said(await anext(stream))) == events[0]:
+                pass
+            events.append(event)
+        await stream.aclose()
+        return events
+
+    return run(heard)
+
+
+def said(event: ServerSentEvent) -> Event:
+    return event.event, event.data.get("gone", [])
+
+
+def as_from(client: TestClient) -> Request:
+    return Request({"type": "http", "headers": [(b"cookie", f"comity_session={client.cookies['comity_session']}".encode())]})
+
+
+def found(client: TestClient, probe: bytes) -> tuple[str, list[str]]:
+    page = search(client, probe)
+    names = re.findall(r'data-candidate="([0-9a-f]+)"', page.text)
+    return re.findall(r"/desk/live/([0-9a-f]+)", page.text)[0], names
+
+
+def test_an_open_page_is_told_the_name_to_blank_and_nothing_else(
+    desk: World, clerk: TestClient, investigator: TestClient
+) -> None:
+    """R18 d."""
+    desk.enrol(DANE, "B-LIVE", "p14")
+    search_id, names = found(investigator, photo("p14", 2))
+
+    def seal() -> None:
+        token = hidden(preview(clerk, booking="B-LIVE", agency=DANE), "token")
+        clerk.post("/desk/orders", data={"token": token, "what": "seal"})
+
+    events = follow(desk, investigator, search_id, meanwhile=seal)
+    assert events[0] == ("judged", [])
+    assert events[-1] == ("judged", [names[0]])
+    assert follow(desk, investigator, search_id)[0] == ("judged", [names[0]])  # a page that connects later is told at once
+
+
+def test_a_stream_ends_where_nothing_can_be_judged(desk: World, investigator: TestClient) -> None:
+    """R48: a stopped clock, a search that is not there, a session that ended."""
+    search_id, _ = found(investigator, photo("p01", 2))
+    assert follow(desk, investigator, search_id, late_seconds=120) == [("lost", [])]
+    assert follow(desk, investigator, "f" * 24) == [("lost", [])]
+
+    def leave() -> None:
+        investigator.post("/sign-out")
+
+    assert follow(desk, investigator, search_id, meanwhile=leave)[-1] == ("lost", [])
+
+
+def test_a_session_may_keep_only_so_many_pages_open(desk: World, investigator: TestClient) -> None:
+    search_id, _ = found(investigator, photo("p01", 2))
+    live, request = Live(services(desk.exchange)), as_from(investigator)
+
+    async def heard() -> list[str | None]:
+        streams = [live.follow(request, desk.investigator, search_id) for _ in range(PER_SESSION_MAX + 1)]
+        first = [(await anext(stream)).event for stream in streams]
+        for stream in streams:
+            await stream.aclose()
+        again = live.follow(request, desk.investigator, search_id)
+        first.append((await anext(again)).event)
+        await again.aclose()
+        return first
+
+    assert run(heard) == [*["judged"] * PER_SESSION_MAX, "lost", "judged"]
 
 
 def test_an_agency_reads_what_could_not_be_used(desk: World) -> None:

@@ -16,7 +16,7 @@ from comity.acts.order import OrderReceipt, Orders
 from comity.domain import entries as e
 from comity.domain.ids import OrderId, Ori, RecordId
 from comity.domain.judge import Facts
-from comity.domain.policy import STATUTES
+from comity.domain.policy import MODES, STATUTES
 from comity.domain.posting import Record
 from comity.domain.record import State
 from comity.errors import InvalidInput, NotPermitted, TooLarge
@@ -77,6 +77,12 @@ class Seal:
             raise InvalidInput(f"Unknown statute or order: {statute!r:.40}.", advice=f"Use one of: {', '.join(STATUTES)}.")
         if law.mode is None:
             raise NotPermitted(law.why, advice="Name the order and statute that reach the police record.", statute=statute)
+        if what == EXPUNGE and not MODES[law.mode].destroys:
+            raise NotPermitted(
+                "This statute seals a record; it orders none destroyed.",
+                advice="Choose to seal, or name the statute that orders destruction.",
+                statute=statute,
+            )
         indexes = self._named(numbers, agency)
         targets = [f"{i.kind}:{i.key_version}:{i.tag}" for i in indexes]
         records = self.ledger.found(targets)

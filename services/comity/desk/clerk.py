@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -131,9 +132,7 @@ class ClerkPages:
         return self._page(request, "receipt.html", person, held=held)
 
     def _form(self, request: Request, person: Person, values: dict[str, str], error: ComityError | None = None) -> Response:
-        status = error.status if error else HTTPStatus.OK
-        orders = self._orders(person)
-        return self._page(request, "order_form.html", person, status=status, values=values, problem=error, orders=orders)
+        return self._page(request, "order_form.html", person, error=error, values=values, orders=self._orders(person))
 
     def _orders(self, person: Person) -> list[Order]:
         first: dict[str, Order] = {}
@@ -141,11 +140,10 @@ class ClerkPages:
             first.setdefault(row.order_id, _order(row))
         return sorted(first.values(), key=lambda order: -order.position)[:ORDERS_SHOWN_MAX]
 
-    def _suppressions(self, person: Person, **where: str) -> list[Suppression]:
-        rows = self._services.ledger.rows(Suppression, entered_by=person.party, **where)
-        return [row for row in rows if isinstance(row, Suppression)]
+    def _suppressions(self, person: Person, **where: str) -> tuple[Suppression, ...]:
+        return self._services.ledger.rows(Suppression, entered_by=person.party, **where)
 
-    def _per_agency(self, rows: list[Suppression]) -> dict[str, int]:
+    def _per_agency(self, rows: Sequence[Suppression]) -> dict[str, int]:
         records = [RecordId(row.target.removeprefix("record:")) for row in rows if row.target.startswith("record:")]
         facts = self._services.ledger.facts("", records, self._services.ledger.progress().next)
         held = (facts.record(record, facts.applied) for record in records)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from comity.acts.search import SearchRequest
-from comity.desk import lists
+from comity.desk import lists, particulars
 from comity.desk.forms import TEXT_CHARS_MAX, Form, Sent
 from comity.desk.pages import Pages
 from comity.desk.pictures import Drawn, draw
@@ -106,10 +106,8 @@ class InvestigatorPages:
         root = lists.first(self._services, SearchId(search_id), person.party)
         candidate, reason = form.text("candidate"), form.text("reason", chars_max=TEXT_CHARS_MAX)
         revealed = self._services.examine.reveal(root, candidate, Ori(person.party), person.user_id, reason)
-        facts = [(_words(name), _plain(value)) for name, value in revealed.particulars.items()]
-        return self._page(
-            request, "reveal.html", person, revealed=revealed, facts=facts, candidate=candidate, search_id=root, root=root
-        )
+        facts = particulars.lines(revealed.particulars)
+        return self._page(request, "reveal.html", person, revealed=revealed, facts=facts, candidate=candidate, root=root)
 
     def _probe(self, session: str, form: Form) -> tuple[bytes, str]:
         """Return the probe, just sent or kept from the page before, and the ticket under which it is kept."""
@@ -119,11 +117,8 @@ class InvestigatorPages:
         return (self._shelf.get(session, ticket) or b"") if ticket else b"", ticket
 
     def _form(self, request: Request, person: Person, asked: Asked, error: ComityError | None = None) -> Response:
-        status = error.status if error else HTTPStatus.OK
         kept = bool(asked.ticket and self._shelf.get(token_of(request) or "", asked.ticket))
-        return self._page(
-            request, "search_form.html", person, status=status, asked=asked, problem=error, kept=kept, shown_max=SHOWN_MAX
-        )
+        return self._page(request, "search_form.html", person, error=error, asked=asked, kept=kept, shown_max=SHOWN_MAX)
 
     def _pick(self, request: Request, person: Person, asked: Asked, probe: bytes) -> Response:
         drawn = draw(probe)
@@ -178,16 +173,3 @@ def _boxes(boxes: list[tuple[float, float, float, float]], width: int) -> list[B
 
 def _height(drawn: Drawn | None) -> int:
     return PICK_WIDTH if drawn is None else round(drawn.height * PICK_WIDTH / drawn.width)
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
-def _plain(value: Any) -> list[str]:  # noqa: ANN401 - particulars are whatever JSON the owner sent
-    """Return a particular as lines of text."""
-    if isinstance(value, dict):
-        return [f"{_words(str(name))}: {', '.join(_plain(part))}" for name, part in value.items()]
-    if isinstance(value, list):
-        return [", ".join(_plain(part)) for part in value]
-    return ["" if value is None else str(value)]

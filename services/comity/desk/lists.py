@@ -61,7 +61,7 @@ def first(services: DeskServices, search: SearchId, requester: str) -> SearchId:
     """Return the search that a list was first opened with. Raises NotFound for what is not this agency's."""
     for _ in range(STEPS_MAX):
         rows = services.ledger.rows(Search, search_id=search, requester=requester)
-        row = next((row for row in rows if isinstance(row, Search)), None)
+        row = next(iter(rows), None)
         if row is None:
             break
         if row.reopens is None:
@@ -98,7 +98,7 @@ def dressed(services: DeskServices, answer: SearchAnswer, root: SearchId, person
 
 def listed(services: DeskServices, person: Person) -> list[Listed]:
     """Return the agency's searches, newest first, without those that only opened another again."""
-    rows = [row for row in services.ledger.rows(Search, requester=person.party) if isinstance(row, Search)]
+    rows = services.ledger.rows(Search, requester=person.party)
     opened = Counter(row.reopens for row in rows)
     last = {row.search_id: row for row in rows if row.reopens is None}
     names = {p.user_id: p.name for p in services.identity.people() if p.party == person.party}
@@ -120,4 +120,4 @@ def _originals(services: DeskServices, search: SearchId, root: SearchId, party: 
 def _reviews(services: DeskServices, root: SearchId, person: Person) -> Counter[str]:
     """Count other people's reviews by candidate; what they found stays sealed (R27)."""
     rows = services.ledger.rows(Review, search_id=root)
-    return Counter(row.commitment.hex() for row in rows if isinstance(row, Review) and row.user != person.user_id)
+    return Counter(row.commitment.hex() for row in rows if row.user != person.user_id)

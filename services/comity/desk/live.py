@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
@@ -67,7 +67,7 @@ class Live:
         router.add_api_route("/desk/live/{search_id}", self.follow, methods=["GET"], response_class=EventSourceResponse)
         return router
 
-    async def follow(self, request: Request, person: Reader, search_id: str) -> AsyncIterator[ServerSentEvent]:
+    async def follow(self, request: Request, person: Reader, search_id: str) -> AsyncGenerator[ServerSentEvent, None]:
         """Stream judgements of what a search disclosed, until the time is up or nothing can be said any more."""
         session, until = token_of(request) or "", time.monotonic() + self._seconds_max
         own = CapacityLimiter(1)  # a thread of its own: waiting streams must not use up those that serve pages

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +15,7 @@ from comity.domain.posting import Agency, Court
 from comity.errors import ComityError
 from comity.ports import LedgerView, Person
 from comity.web import session
-from comity.web.problem import Problem, headers
+from comity.web.problem import Problem, headers, of_error
 
 ROLE_NAMES = {
     session.CLERK: "Court clerk",
@@ -79,31 +78,30 @@ class Pages:
         person: Person | None,
         *,
         status: int = HTTPStatus.OK,
-        said: Mapping[str, str] | None = None,
+        error: ComityError | None = None,
         **context: Any,  # noqa: ANN401 - what each template needs
     ) -> HTMLResponse:
-        """Return a page for this person, who may be nobody yet."""
-        shared = {"person": person, "rooms": rooms(person), "path": request.url.path}
+        """Return a page for this person, who may be nobody yet; an error sets its status and stands at its top."""
+        shared = {"person": person, "rooms": rooms(person), "path": request.url.path, "error": error}
         html = self._templates.get_template(template).render(**shared, **context)
-        return HTMLResponse(html, status, dict(said or {}))
+        page = HTMLResponse(html, error.status if error else status)
+        if error:
+            page.headers.update(headers(of_error(request, error)))
+        return page
 
     def problem(self, request: Request, problem: Problem) -> Response:
         """Return a problem as a page, which for a missing role says who has it."""
         needs = str(problem.details.get("needs", "")).split()
-        return self(
-            request,
-            "problem.html",
-            known(request),
-            status=problem.status,
-            said=headers(problem),
-            problem=problem,
-            needs=[ROLE_NAMES.get(name, name) for name in needs],
-        )
+        names = [ROLE_NAMES.get(name, name) for name in needs]
+        page = self(request, "problem.html", known(request), status=problem.status, problem=problem, needs=names)
+        page.headers.update(headers(problem))
+        return page
 
     def party(self, party: str) -> str:
         """Return a party's name as it was registered, or its own identifier."""
-        rows = (*self._ledger.rows(Agency, ori=party), *self._ledger.rows(Court, court_id=party))
-        return next((row.name for row in rows if isinstance(row, Agency | Court)), party)
+        agency = next(iter(self._ledger.rows(Agency, ori=party)), None)
+        court = next(iter(self._ledger.rows(Court, court_id=party)), None)
+        return agency.name if agency else court.name if court else party
 
 
 def rooms(person: Person | None) -> list[tuple[str, str, str]]:

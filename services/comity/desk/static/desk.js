@@ -24,20 +24,19 @@
     element.replaceChildren();
   }
 
-  function blank(card) {
+  function blank(card, text) {
     if (card.classList.contains("gone")) return;
     const focused = card.contains(document.activeElement);
     empty(card);
     card.classList.add("gone");
-    card.append(Object.assign(document.createElement("p"), { textContent: "No longer available" }));
+    card.append(Object.assign(document.createElement("p"), { textContent: text }));
     if (focused) card.focus();
-    say("moved", "A candidate is no longer available.");
   }
 
   function blankAll() {
     over = true;
     stream.close();
-    for (const card of document.querySelectorAll("[data-candidate]")) blank(card);
+    for (const card of document.querySelectorAll("[data-candidate]")) blank(card, "Blank until opened again");
     for (const image of document.querySelectorAll("img[data-probe]")) image.remove();
     say("lost", "Everything on this page went blank.");
     lost.hidden = false;
@@ -53,8 +52,11 @@
   stream.addEventListener("judged", (event) => {
     if (over) return;
     heard = Date.now();
-    for (const name of JSON.parse(event.data).gone) {
-      for (const card of document.querySelectorAll("[data-candidate]")) if (card.dataset.candidate === name) blank(card);
+    const gone = new Set(JSON.parse(event.data).gone);
+    for (const card of document.querySelectorAll("[data-candidate]")) {
+      if (!gone.has(card.dataset.candidate)) continue;
+      blank(card, "No longer available");
+      say("moved", "A candidate is no longer available.");
     }
     if (state.dataset.state === "starting") say("watching", "Watching: what may no longer be shown goes blank by itself.");
   });

@@ -195,8 +195,8 @@ class Exchange:
         self._catch_up()
         if found(self.journal, self.ledger, self.keyring.issue(ADMINISTRATOR), self.keyring.issue(EXCHANGE)):
             self._catch_up()
-        self.purge.again()
         self.gallery_projection.load()
+        self.purge.again()  # before anything can be asked
         self.clock.start()
         self._follow(gallery.NAME, Topic.TEMPLATES, self.gallery_projection.apply)
         self._follow(encoder.NAME, Topic.ENROLMENTS, self.encoding.apply)

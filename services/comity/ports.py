@@ -295,11 +295,11 @@ class LedgerView(Protocol):
         ...
 
     def rows(self, kind: type[RowT], /, **where: str) -> tuple[RowT, ...]:
-        """Return the rows of one kind with these values, oldest first (up to 10,000)."""
+        """Return all rows of one kind with these values, oldest first: for kinds of which there are few."""
         ...
 
-    def every(self, kind: type[RowT], /) -> Iterator[RowT]:
-        """Yield every row of one kind, for fsck."""
+    def every(self, kind: type[RowT], /, **where: str) -> Iterator[RowT]:
+        """Yield the rows of one kind with these values, oldest first, in parts."""
         ...
 
     def signing_keys(self) -> tuple[Key, ...]:

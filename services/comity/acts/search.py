@@ -165,6 +165,8 @@ class Search:
             case = self.indexer.index(e.IndexKind.AGENCY_CASE, request.case_number, request.requester)
         except ValueError:
             raise InvalidInput("A search names its agency case number.", advice="Send case_number.") from None
+        key = self.vault.issue(search_key(search))
+        authority = sealing.seal(key, request.authority.encode(), context=f"authority/{search}".encode())
 
         def filled(attempt: int, commitments: tuple[bytes, ...], ciphertext: bytes) -> e.SearchPerformed:
             return e.SearchPerformed(
@@ -175,7 +177,7 @@ class Search:
                 purpose=request.purpose,
                 threshold=request.threshold,
                 offence=request.offence,
-                authority=request.authority,
+                authority=authority,
                 case=case,
                 classes=tuple(sorted(request.classes)),
                 shown_max=request.shown_max,

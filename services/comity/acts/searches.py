@@ -127,8 +127,8 @@ class Exposure:
 def exposures(searches: Searches, ledger: LedgerView, record: RecordId) -> tuple[Exposure, ...]:
     """Return every disclosure of a record, oldest first, recomputed from the journal: linear in the searches made."""
     found, last = [], dict[str, Search]()
-    withheld = {row.search_id for row in ledger.rows(Withheld)}
-    for row in ledger.rows(Search):
+    withheld = {row.search_id for row in ledger.every(Withheld)}
+    for row in ledger.every(Search):
         if row.search_id not in withheld:
             last[row.search_id] = row
     for row in last.values():

@@ -252,8 +252,8 @@ class PolicyAdopted:
 class SearchPerformed:
     """An attempt to answer a search: candidates encrypted under the search's own key, salted commitments in clear.
 
-    ``shown_max`` is k: the answer is the first k that stand as of this entry's own position. ``reopens`` names the search
-    whose kept page is shown again.
+    ``authority`` (who allowed it) may name a person, so it is encrypted likewise. ``shown_max`` is k: the answer is the first k
+    that stand as of this entry's own position. ``reopens`` names the search whose kept page is shown again.
     """
 
     search_id: SearchId
@@ -263,7 +263,7 @@ class SearchPerformed:
     purpose: str
     threshold: str
     offence: str
-    authority: str
+    authority: bytes = field(repr=False)
     case: BlindIndex
     classes: tuple[RecordClass, ...]
     shown_max: int

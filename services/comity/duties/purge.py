@@ -58,9 +58,9 @@ class PurgeDuty:
     def again(self) -> int:
         """Destroy once more whatever an expungement covers: a restored vault or gallery must not serve it (rule 9)."""
         records = self._covered(self._expungements())
-        self.gallery.forget(records)
-        held = {t.record_id for batch in self.store.all() for t in batch}
-        self.store.forget(held & set(records))
+        came_back = self.gallery.forget(records)  # it was just loaded from the store: what is not in it is not there either
+        if came_back:
+            self.store.forget(records)
         for record in records:
             self.photos.delete(f"record/{record}")
         return self.vault.shred([record_key(record) for record in records])
@@ -141,12 +141,14 @@ class PurgeDuty:
         return self.ledger.rows(Suppression, kind="expungement", **named)
 
     def _covered(self, expungements: Sequence[Suppression]) -> list[RecordId]:
-        """Return the records here that these orders cover, as the judgement would say."""
+        """Return the records that these orders name, by id or index, and cover as the judgement says.
+
+        Kin, which share a booking number or a photograph's file with them, are hidden too, but nobody ordered them destroyed.
+        """
         orders, targets = {row.order_id for row in expungements}, {row.target for row in expungements}
         named = self.ledger.found(targets)
-        kin = self.ledger.found({index.target for index in self.ledger.facts("", named, 0).indexes if index.kin})
-        facts = self.ledger.facts("", {*named, *kin}, self.ledger.progress().next)
-        records = [row for r in {*named, *kin} if isinstance(row := facts.record(r, facts.applied), Record)]
+        facts = self.ledger.facts("", named, self.ledger.progress().next)
+        records = [row for r in named if isinstance(row := facts.record(r, facts.applied), Record)]
         return sorted(
             r.record_id
             for r in records

@@ -84,6 +84,7 @@ SPANS: dict[str, Span] = {
     "SealedTemplate.photo": _PHOTO,
     "SealedTemplate.quality": Span(0, 100),
     "SearchPerformed.attempt": _SMALL,
+    "SearchPerformed.authority": Span(1, 1024),
     "SearchPerformed.candidates": Span(0, MIB),
     "SearchPerformed.classes": _CODES,
     "SearchPerformed.commitments[]": _DIGEST,

@@ -93,16 +93,15 @@ class SqlLedger:
 
     def rows(self, kind: type[Row], /, **where: str) -> tuple[Row, ...]:
         """Return the rows of one kind with these values, oldest first."""
-        table = TABLES[kind]
-        query = select(*_columns(kind)).where(and_(True, *(table.c[k] == v for k, v in where.items())))
-        with self._engine.begin() as connection:
-            return _read(kind, connection.execute(query.order_by(table.c.place).limit(ROWS_MAX)).mappings())
+        return tuple(self.every(kind, **where))
 
-    def every(self, kind: type[Row], /) -> Iterator[Row]:
-        """Yield every row of one kind, in parts, so that no reader holds a snapshot for long."""
+    def every(self, kind: type[Row], /, **where: str) -> Iterator[Row]:
+        """Yield the rows of one kind with these values, oldest first, in parts, so that no reader holds a snapshot for long."""
         table, last = TABLES[kind], 0
+        named = and_(True, *(table.c[k] == v for k, v in where.items()))
         while True:
-            query = select(table.c.place, *_columns(kind)).where(table.c.place > last).order_by(table.c.place).limit(ROWS_MAX)
+            after = select(table.c.place, *_columns(kind)).where(table.c.place > last, named)
+            query = after.order_by(table.c.place).limit(ROWS_MAX)
             with self._engine.begin() as connection:
                 rows = [dict(row) for row in connection.execute(query).mappings()]
             if not rows:

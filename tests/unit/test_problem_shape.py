@@ -14,6 +14,7 @@ from comity.domain.ids import PartyId, UserId
 from comity.errors import LedgerBehind, NotFound, NotSignedIn, PhotographRefused, TooMany
 from comity.ports import Person
 from comity.web.app import new_app
+from comity.web.limits import BODY_BYTES_MAX
 from comity.web.session import INVESTIGATOR, role, signed_in
 
 SHAPE = {"type", "title", "status", "detail", "advice", "trace_id", "details"}
@@ -100,6 +101,20 @@ def test_what_the_framework_refuses_has_the_same_shape(web: TestClient) -> None:
     for answer in (web.get("/nowhere"), web.post("/who", headers={"authorization": "Bearer x"}), web.post("/body", json={})):
         assert set(answer.json()) == SHAPE
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_method_that_is_not_allowed_is_told_which_are(web: TestClient) -> None:
+    assert web.put("/who").headers["allow"] == "GET"
+
+
+def test_an_upload_is_never_written_to_a_temporary_file() -> None:
+    app = new_app("Test", OnePerson())  # type: ignore[arg-type]
+
+    @app.post("/memory")
+    def memory(photograph: UploadFile) -> bool:
+        return bool(photograph._in_memory)
+
+    assert TestClient(app).post("/memory", files={"photograph": b"x" * (BODY_BYTES_MAX - LIMIT)}).json() is True
 
 
 def test_our_details_go_out_as_facts_for_machines(web: TestClient) -> None:

@@ -19,6 +19,7 @@ from comity.wire.signing import SigningKey
 
 LASTS_MAX = timedelta(days=5 * 366)  # an agreement is looked at again: nothing is shared for ever by being forgotten
 SHARED_CLASSES = frozenset(e.RecordClass) - {e.RecordClass.MINOR}  # minors are never shared (R3)
+LAWFUL_PURPOSES = tuple(slug for slug, purpose in PURPOSES.items() if purpose.thresholds)
 IN_RETURN_CHARS_MAX = 500
 SOURCE = "desk"
 
@@ -82,10 +83,9 @@ class Grants:
 
 def check(terms: Terms, now: datetime) -> None:
     """Compare a grant's terms with the tables. Raises InvalidInput, naming what is wrong and what there is."""
-    lawful = {slug for slug, purpose in PURPOSES.items() if purpose.thresholds}
     for what, given, known in (
         ("classes", {str(c) for c in terms.classes}, {str(c) for c in SHARED_CLASSES}),
-        ("purposes", terms.purposes, lawful),
+        ("purposes", terms.purposes, LAWFUL_PURPOSES),
         ("rights", terms.rights, set(RIGHTS)),
     ):
         _check_words(what, given, known)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from comity.acts.grant import IN_RETURN_CHARS_MAX
-from comity.domain.entries import IndexKind
+from comity.acts.grant import IN_RETURN_CHARS_MAX, LAWFUL_PURPOSES, SHARED_CLASSES
+from comity.domain.entries import IndexKind, RecordClass
+from comity.domain.policy import REQUESTER_CLASSES, RIGHTS, STATUTES
 from comity.wire.limits import CODES_MAX, PHOTOGRAPHS_MAX, SMALL_INT_MAX
 from comity.wire.sealing import NUMBER_CHARS_MAX
 
@@ -20,6 +21,13 @@ PartyText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-
 Number = Annotated[str, StringConstraints(min_length=1, max_length=NUMBER_CHARS_MAX)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+def words(*known: str) -> Any:  # noqa: ANN401 - pydantic's fields have no type
+    """Document the words of a table; the act refuses others, with a sentence that a bare enumeration could not say."""
+    return Field(json_schema_extra={"enum": list(known)})
+
+
 Sentence = Annotated[str, StringConstraints(max_length=1_000)]
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PublicKey = Annotated[
@@ -88,7 +96,7 @@ class ParticularsIn(Sent):
     """A booking's particulars, as a person types them."""
 
     booking_number: Number
-    record_class: Word = Field(examples=["booking"], description="booking, minor, missing or unknown-deceased.")
+    record_class: Annotated[Word, words(*RecordClass)] = Field(examples=["booking"], description="Never an applicant.")
     age_at_capture: int | None = Field(default=None, ge=0, le=AGE_MAX, description="Unknown counts as under 18.")
     legal_basis: Sentence = Field(min_length=1, examples=["Arrest on probable cause"])
     captured_at: AwareDatetime
@@ -141,7 +149,7 @@ class AgencyIn(Sent):
 
     ori: OriText
     name: Name
-    requester_class: Word = Field(examples=["municipal"])
+    requester_class: Annotated[Word, words(*REQUESTER_CLASSES)] = Field(examples=["municipal"])
     public_key: PublicKey
 
 
@@ -187,9 +195,13 @@ class GrantIn(Sent):
     """What my agency lets another do."""
 
     grantee: OriText
-    classes: list[Word] = Field(min_length=1, max_length=CODES_MAX, examples=[["booking"]])
-    purposes: list[Word] = Field(min_length=1, max_length=CODES_MAX, examples=[["serious-crime"]])
-    rights: list[Word] = Field(min_length=1, max_length=CODES_MAX, examples=[["search", "view"]])
+    classes: list[Annotated[Word, words(*sorted(SHARED_CLASSES))]] = Field(
+        min_length=1, max_length=CODES_MAX, examples=[["booking"]]
+    )
+    purposes: list[Annotated[Word, words(*LAWFUL_PURPOSES)]] = Field(
+        min_length=1, max_length=CODES_MAX, examples=[["serious-crime"]]
+    )
+    rights: list[Annotated[Word, words(*RIGHTS)]] = Field(min_length=1, max_length=CODES_MAX, examples=[["search", "view"]])
     expires_at: AwareDatetime = Field(description="Required: nothing is shared for ever by being forgotten.")
     in_return: str = Field(default="", max_length=IN_RETURN_CHARS_MAX, description="What is given in return (public).")
 
@@ -213,7 +225,7 @@ class PreviewIn(Sent):
     """The order that a clerk is about to enter: the statute, and a number to find the records by."""
 
     what: Literal["seal", "expunge"]
-    statute: Word = Field(examples=["wi-165.84"])
+    statute: Annotated[Word, words(*STATUTES)] = Field(examples=["wi-165.84"])
     booking_number: Number | None = Field(default=None, description="Name the agency too.")
     court_case: Number | None = None
     atn: Number | None = None

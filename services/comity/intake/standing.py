@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from comity.acts.enrol import suppressed
 from comity.acts.seal import state
 from comity.domain.ids import Ori, RecordId
 from comity.domain.record import State
@@ -30,7 +29,7 @@ def standing(ledger: LedgerView, rejections: Rejections, owner: Ori, record: Rec
     facts = ledger.facts(owner, [record], ledger.progress().next)
     row = facts.record(record, facts.applied)
     mine = row if row is not None and row.owner == owner else None
-    if (mine and state(facts, mine) != State.ADMITTED) or (row is None and suppressed(ledger, owner, record, ())):
+    if mine is not None and state(facts, mine) != State.ADMITTED:
         return Standing(SUPPRESSED, "Remove it from your sharing feed. The order's number is with your court clerk.")
     rejected = max(rejections.of(owner, record), key=lambda r: r.version, default=None)
     if rejected is not None and (mine is None or rejected.version > mine.version):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from comity.acts.review import TEXT_MAX
 from comity.domain.candidate import SHOWN_DEFAULT, SHOWN_MAX
 from comity.domain.entries import RecordClass
+from comity.domain.policy import OFFENCES, PURPOSES, THRESHOLDS
 from comity.wire.sealing import NUMBER_CHARS_MAX
 
 FACE_MAX = 999  # a crowd; the encoder has a limit of its own
@@ -18,6 +19,11 @@ CLASSES_MAX = len(RecordClass)
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 CandidateName = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def words(*known: str) -> Any:  # noqa: ANN401 - pydantic's fields have no type
+    """Document the words of a table; the policy refuses others, with a sentence and its source."""
+    return Field(json_schema_extra={"enum": list(known)})
 
 
 class Sent(BaseModel):
@@ -30,9 +36,9 @@ class SearchIn(Sent):
     """A search, structured and complete: what for, on what ground, on whose authority, in which case (R23)."""
 
     probe: UploadFile = Field(description="A picture of the person sought. It is never enrolled.")
-    purpose: Word = Field(examples=["serious-crime"])
-    threshold: Word = Field(examples=["probable-cause"])
-    offence: Word = Field(examples=["burglary"])
+    purpose: Annotated[Word, words(*PURPOSES)] = Field(examples=["serious-crime"])
+    threshold: Annotated[Word, words(*THRESHOLDS)] = Field(examples=["probable-cause"])
+    offence: Annotated[Word, words(*OFFENCES)] = Field(examples=["burglary"])
     authority: str = Field(min_length=1, max_length=128, description="The supervisor's or the warrant's number, no name.")
     case_number: str = Field(min_length=1, max_length=NUMBER_CHARS_MAX, description="The agency case number.")
     classes: list[RecordClass] = Field(default=[RecordClass.BOOKING], min_length=1, max_length=CLASSES_MAX)

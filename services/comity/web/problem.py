@@ -103,7 +103,10 @@ def install(app: FastAPI, render: Render = as_json) -> None:
     """Make every error of this application a problem; ``render`` may make a page of it for a person."""
 
     async def ours(request: Request, error: Exception) -> Response:
-        return render(request, _known(request, error))
+        response = render(request, _known(request, error))
+        for name, value in (getattr(error, "headers", None) or {}).items():  # the framework's own: Allow, on a 405
+            response.headers.setdefault(name, value)
+        return response
 
     for kind in (ComityError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, ours)

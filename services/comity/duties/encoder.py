@@ -114,6 +114,7 @@ class EncoderDuty:
     def _admit(
         self, event: e.RecordEnrolled, value_sha256: bytes, waiting: Sequence[e.AdmittedRecord]
     ) -> e.AdmittedRecord | None:
+        held: list[Record | e.AdmittedRecord]
         held = [*self.ledger.rows(Record, record_id=event.record_id), *(r for r in waiting if r.record_id == event.record_id)]
         newest = max(held, key=lambda row: row.version, default=None)
         if newest is not None and newest.version >= event.version:

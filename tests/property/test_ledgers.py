@@ -1,0 +1,312 @@
+"""Generated journals, played through SQL and through plain lists: equal rows, equal verdicts, however they are cut (R15, R47)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from comity.adapters.sql.engine import open_engine
+from comity.adapters.sql.ledger import SqlLedger
+from comity.domain import entries as e
+from comity.domain import posting as p
+from comity.domain.authority import event_id, refuse
+from comity.domain.entries import IndexKind, RecordClass
+from comity.domain.ids import GrantId, Ori
+from comity.domain.judge import Facts, Question, Verdict, verdict
+from comity.domain.log import Entry
+from journals import (
+    ADMINISTRATOR,
+    AGENCIES,
+    BASE,
+    COURT,
+    COURTS,
+    EXCHANGE,
+    OTHER_COURT,
+    STRANGER,
+    A,
+    B,
+    C,
+    Core,
+    admission,
+    expungement,
+    founding,
+    grant,
+    key,
+    lift,
+    minutes,
+    performed,
+    provisional,
+    record,
+    registered,
+    seal,
+    signed,
+    tag,
+    unseal,
+)  # fmt: skip
+
+EXAMPLES = 25
+NUMBERS, ORDERS, GRANTS = (1, 2, 3, 4), ("o1", "o2", "o3"), ("g1", "g2")
+OWNERS = {1: A, 2: A, 3: B, 4: C}
+# Few words, so that records share them: what makes kin, and what orders name before anything bears it.
+INDEXES = [tag(kind, word) for kind in (IndexKind.BOOKING, IndexKind.PHOTOGRAPH, IndexKind.COURT_CASE) for word in "xy"]
+CLASSES = (RecordClass.BOOKING, RecordClass.BOOKING, RecordClass.MISSING, RecordClass.MINOR)
+MODES = ("DESTROY", "COURT_ORDER_ONLY", "CRIMINAL_JUSTICE_ONLY", "ANNOTATE")
+PURPOSES = ("serious-crime", "missing-person")
+ROLES = {ADMINISTRATOR: e.Role.ADMINISTRATOR, EXCHANGE: e.Role.EXCHANGE}
+ROLES |= dict.fromkeys(map(str, AGENCIES), e.Role.AGENCY) | dict.fromkeys(map(str, COURTS), e.Role.COURT)
+
+
+@dataclass(frozen=True)
+class Said:
+    """One entry of a history: what, by whom, and what was done to it on the way."""
+
+    event: e.JournalEntry
+    party: str
+    harm: str = ""
+
+    def entry(self) -> Entry:
+        """Return the bytes of it."""
+        entry = signed(self.event, self.party)
+        headers = dict(entry.headers)
+        if self.harm == "garbage":
+            return Entry(b"k", b"\x00garbage", entry.headers)
+        if self.harm == "no headers":
+            return replace(entry, headers=())
+        if self.harm == "tombstone":
+            return Entry(b"k", None)
+        if self.harm == "forged":
+            headers["jws"] = key(self.party).sign(b"other bytes").encode()
+        if self.harm == "renamed" and event_id(self.event):
+            headers["ce_id"] = b"another-id"
+        return replace(entry, headers=tuple(headers.items()))
+
+
+HARMS = st.sampled_from(["", "", "", "", "", "", "garbage", "no headers", "tombstone", "forged", "renamed"])
+numbers = st.lists(st.sampled_from(NUMBERS), max_size=2)
+indexes = st.lists(st.sampled_from(INDEXES), max_size=2)
+orders, times = st.sampled_from(ORDERS), st.integers(0, 9).map(minutes)
+signers = st.sampled_from([COURT, COURT, OTHER_COURT, *AGENCIES, EXCHANGE])
+
+
+@st.composite
+def admissions(draw: st.DrawFn) -> Said:
+    number = draw(st.sampled_from(NUMBERS))
+    kind, version = draw(st.sampled_from(CLASSES)), draw(st.integers(1, 3))
+    return Said(admission(number, OWNERS[number], *draw(indexes), version=version, record_class=kind), EXCHANGE)
+
+
+@st.composite
+def ordered(draw: st.DrawFn) -> Said:
+    name, named = draw(orders), draw(numbers)
+    ends = draw(st.lists(orders, min_size=1, max_size=2))
+    event = draw(
+        st.sampled_from([
+            seal(name, *named, indexes=draw(indexes), mode=draw(st.sampled_from(MODES))),
+            seal(name, *named),
+            provisional(name, *named, lapses_at=draw(times)),
+            expungement(name, *named, indexes=draw(indexes)),
+            unseal("u" + name, *ends),
+            unseal("v" + name, *ends),
+            lift("l" + name, *ends),
+        ])
+    )  # fmt: skip
+    return Said(event, draw(signers))
+
+
+@st.composite
+def shared(draw: st.DrawFn) -> Said:
+    owner, grantee, name = draw(st.sampled_from(AGENCIES)), draw(st.sampled_from(AGENCIES)), draw(st.sampled_from(GRANTS))
+    classes = tuple(draw(st.lists(st.sampled_from(list(RecordClass)), min_size=1, max_size=3)))
+    purposes = tuple(draw(st.lists(st.sampled_from(PURPOSES), min_size=1)))
+    given_ = grant(name, owner, grantee, expires_at=draw(times), classes=classes, purposes=purposes)
+    event: e.JournalEntry = draw(st.sampled_from([given_, given_, e.ShareRevoked(GrantId(name))]))
+    return Said(event, draw(st.sampled_from([owner, owner, grantee])))
+
+
+others = st.one_of(
+    times.map(lambda at: Said(e.ClockTicked(at), EXCHANGE)),
+    st.sampled_from([*AGENCIES, *COURTS]).map(lambda party: Said(e.KeyRevoked(key(party).kid), ADMINISTRATOR)),
+    st.just(Said(registered(COURT, e.Role.COURT), ADMINISTRATOR)),
+    st.just(Said(performed("s1"), EXCHANGE)),
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Said]:
+    """Return a journal: the founding entries, then anything, some of it harmed, some of it twice."""
+    said = [Said(event, party) for event, party in founding()]
+    for _ in range(draw(st.integers(4, 22))):
+        kind = draw(st.sampled_from([admissions(), admissions(), ordered(), ordered(), ordered(), shared(), others, None]))
+        one = draw(st.sampled_from(said)) if kind is None else draw(kind)
+        said.append(replace(one, harm=draw(HARMS)))
+    return said
+
+
+def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
+    """Return what this journal comes to by the rules alone, without bytes: rows, and the refused with their reasons."""
+    memory, refused, taken = p.MemoryLedger(), dict[int, str](), dict[tuple[str, str], e.JournalEntry]()
+    for at, one in enumerate(said):
+        held = memory.rows[p.Key].get((key(one.party).kid,))
+        assert held is None or isinstance(held, p.Key)
+        signer = held if held is not None and held.holds(at) else None
+        refusal = refuse(one.event, at, signer, genesis=not memory.rows[p.Key])
+        own = event_id(one.event)
+        if one.harm in ("garbage", "no headers", "tombstone"):
+            refused[at] = "undecodable"
+        elif refusal is not None:
+            refused[at] = refusal.reason
+        elif one.harm == "forged":
+            refused[at] = "forged"
+        elif one.harm == "renamed" and own is not None:
+            refused[at] = "id-differs"
+        elif isinstance(one.event, e.Order) and own is not None and (one.party, own) in taken:
+            if taken[one.party, own] != one.event:
+                refused[at] = "same-id"
+        else:
+            if isinstance(one.event, e.Order) and own is not None:
+                taken[one.party, own] = one.event
+            who = p.Signer(registered(one.party, ROLES[one.party]).party, ROLES[one.party])
+            memory.execute(p.post(one.event, at, who, BASE), at)
+    return memory, refused
+
+
+@pytest.fixture(scope="module")
+def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
+    """Return one ledger for the module, emptied before each history."""
+    engine = open_engine(Path(tmp_path_factory.mktemp("ledger")) / "ledger.db")
+    yield SqlLedger(engine)
+    engine.dispose()
+
+
+def played(sql: SqlLedger, said: list[Said], sizes: list[int] | None = None) -> Core:
+    """Return the journal applied to the emptied ledger, in batches of these sizes."""
+    sql.reset()
+    core = Core(sql)
+    for one in said:
+        core.append(one.entry())
+    list(core.batches(sizes or []))
+    return core
+
+
+def rows(ledger: SqlLedger | p.MemoryLedger) -> dict[str, list[p.Row]]:
+    def of(kind: type[p.Row]) -> list[p.Row]:
+        return list(ledger.rows(kind)) if isinstance(ledger, SqlLedger) else list(ledger.rows[kind].values())
+
+    return {kind.__name__: sorted(of(kind), key=repr) for kind in p.IDENTITY}
+
+
+def questions() -> Iterator[Question]:
+    for requester in (*AGENCIES, STRANGER):
+        for purpose in PURPOSES:
+            yield Question(Ori(requester), purpose, "search", frozenset(RecordClass))
+
+
+def whole(memory: p.MemoryLedger, applied: int) -> Facts:
+    """Return every row as facts: the pure judgement is given all that there is."""
+    of = {kind: tuple(memory.rows[kind].values()) for kind in memory.rows}
+    return Facts(applied, of[p.Record], of[p.Index], of[p.Suppression], of[p.Grant], of[p.Agency], of[p.Tick])  # type: ignore[arg-type]
+
+
+SETTINGS = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
+
+
+@SETTINGS
+@given(said=histories(), sizes=st.lists(st.integers(1, 9), max_size=6))
+def test_the_rows_in_sql_are_those_that_the_rules_give_however_the_journal_is_cut(
+    sql: SqlLedger, said: list[Said], sizes: list[int]
+) -> None:
+    """Rules 1, 2, 7, 8, 10; R15: a batch may end anywhere."""
+    memory, refused = reference(said)
+    played(sql, said, sizes)
+    assert rows(sql) == rows(memory)
+    found = {x.position: x.refused.reason for x in sql.refusals() if x.refused}
+    assert found == refused
+
+
+@SETTINGS
+@given(said=histories())
+def test_a_replay_from_zero_gives_the_rows_that_stood_live(sql: SqlLedger, said: list[Said]) -> None:
+    """R47, rule 7: one entry at a time, as it came; then all at once from nothing; then nothing more."""
+    live = played(sql, said, [1] * len(said))
+    before, head = rows(sql), sql.progress()
+    sql.reset()
+    live.projection.starts()
+    live.apply()
+    assert rows(sql) == before
+    assert sql.progress().frontier == head.frontier
+    live.projection.starts()
+    live.apply()
+    assert rows(sql) == before
+
+
+@SETTINGS
+@given(said=histories(), data=st.data())
+def test_sql_judges_as_the_pure_judgement_does(sql: SqlLedger, said: list[Said], data: st.DataObject) -> None:
+    """Rules 1-4: all records, requesters and purposes, at any place; also as of a later place by the same facts."""
+    memory, _ = reference(said)
+    played(sql, said)
+    everything, end = whole(memory, len(said)), len(said)
+    for place in data.draw(st.lists(st.integers(len(founding()), end), min_size=1, max_size=5, unique=True)):
+        later = data.draw(st.integers(place, end))
+        for question in questions():
+            facts = sql.facts(question.requester, [record(n) for n in NUMBERS], place)
+            for number in NUMBERS:
+                for as_of in (place, later):
+                    pure = verdict(everything, question, record(number), as_of)
+                    assert verdict(facts, question, record(number), as_of) is pure, (number, question, as_of)
+
+
+def covered(said: list[Said], refused: dict[int, str], number: int, place: int) -> bool:
+    """Say by what the orders mean whether one of them covers this record at a place: by its id or its own indexes."""
+    standing: dict[tuple[str, str], e.Cover] = {}
+    bears = set[e.BlindIndex]()
+    now = BASE.replace(year=1999)
+    for at, one in enumerate(said[:place]):
+        if at in refused:
+            continue
+        event = one.event
+        if isinstance(event, e.RecordsAdmitted) and event.records[0].record_id == record(number):
+            bears |= set(event.records[0].indexes)
+        elif isinstance(event, e.ClockTicked) and event.at <= BASE + p.TICK_AHEAD_MAX:
+            now = max(now, event.at)
+        elif isinstance(event, e.RecordsSealed | e.RecordsProvisionallySealed | e.RecordsExpunged):
+            if not any(s.event == event and s.party == one.party for i, s in enumerate(said[:at]) if i not in refused):
+                standing[one.party, event.order_id] = event
+        elif isinstance(event, e.RecordsUnsealed | e.ProvisionalSealLifted):
+            standing = {k: v for k, v in standing.items() if not _ends(event, one.party, *k, v)}
+    return any(
+        (record(number) in order.records or bears & set(order.indexes))
+        and (party in COURTS or party == OWNERS[number])
+        and not (isinstance(order, e.RecordsProvisionallySealed) and order.lapses_at <= now)
+        for (party, _), order in standing.items()
+    )
+
+
+def _ends(event: e.Lift, by: str, party: str, order_id: str, order: e.Cover) -> bool:
+    provisional_only = isinstance(event, e.ProvisionalSealLifted) and not isinstance(order, e.RecordsProvisionallySealed)
+    never = isinstance(order, e.RecordsExpunged) or provisional_only
+    return not never and order_id in event.ends and (by in COURTS or by == party)
+
+
+@SETTINGS
+@given(said=histories())
+def test_no_record_stands_for_a_peer_after_an_order_and_before_its_end(sql: SqlLedger, said: list[Said]) -> None:
+    """Promise 1: the seal always wins, by an oracle that knows only what orders mean."""
+    _, refused = reference(said)
+    played(sql, said)
+    for place in range(len(founding()), len(said) + 1):
+        hidden = [n for n in NUMBERS if covered(said, refused, n, place)]
+        for question in questions() if hidden else ():
+            facts = sql.facts(question.requester, [record(n) for n in hidden], place)
+            for number in hidden:
+                if question.requester != OWNERS[number]:
+                    assert verdict(facts, question, record(number), place) is not Verdict.STANDS, (number, place)

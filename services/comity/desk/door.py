@@ -47,16 +47,20 @@ class Door:
     def enter(self, request: Request, token: str) -> Response:
         """Use the link up and set the session's cookie. Raises NotSignedIn for a link that is used or too old."""
         held = self._identity.sign_in(token)
+        self._end(request)  # whoever was signed in here before is not any more
         response = RedirectResponse(HOME, HTTPStatus.SEE_OTHER)
         remember(response, held, secure=request.url.scheme == "https")
         return response
 
     def leave(self, request: Request) -> Response:
         """End the session; its open pages go blank within seconds."""
+        self._end(request)
+        response = self._page(request, "signed_out.html", None)
+        forget(response)
+        return response
+
+    def _end(self, request: Request) -> None:
         token = token_of(request)
         if token is not None:
             with suppress(NotSignedIn):  # it had ended already
                 self._identity.sign_out(token)
-        response = self._page(request, "signed_out.html", None)
-        forget(response)
-        return response

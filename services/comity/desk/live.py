@@ -4,6 +4,8 @@ One event, ``judged``, says two things: the names to blank, and that everything 
 on every movement of the ledger and every two seconds; a page that has not heard it for ten seconds blanks itself, so whatever
 silences this stream (the network, a standing ledger, a stopped clock, a session's end) blanks the page too. ``lost`` says at
 once that there will be no more.
+
+The first event comes as soon as the page is there, so it covers what fell between the answer's release and its arrival.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -60,7 +61,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters.update(party=self.party, grouped=grouped)
+        self._templates.filters.update(party=self.party, grouped=grouped, moment=moment)
         self._templates.globals.update(
             role_names=ROLE_NAMES,
             class_names=CLASS_NAMES,
@@ -115,6 +116,12 @@ def known(request: Request) -> Person | None:
         return session.signed_in(request)
     except ComityError:
         return None
+
+
+def moment(at: datetime) -> str:
+    """Return a moment in words, to the second."""
+    at = at.astimezone(UTC)
+    return f"{at.day} {at:%B %Y, %H:%M:%S} UTC"
 
 
 def grouped(number: str) -> str:

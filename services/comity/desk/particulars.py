@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from comity.desk.pages import moment
 
 NAMES = {"atn": "Arrest tracking number"}
 
@@ -38,4 +40,4 @@ def _moment(text: str) -> str:
         at = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return at.astimezone(UTC).strftime("%-d %B %Y, %H:%M UTC") if at.tzinfo else text
+    return moment(at) if at.tzinfo else text

@@ -8,6 +8,8 @@ import pytest
 import structlog
 from fastapi import Depends, FastAPI, HTTPException, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from comity.domain.ids import PartyId, UserId
@@ -196,6 +198,12 @@ def test_the_documentation_is_a_page_of_this_host_alone(web: TestClient) -> None
     assert "http://" not in page
     assert "https://" not in page
     assert "<script" not in page
+
+
+def test_the_documentation_says_where_it_is_mounted(app: FastAPI) -> None:
+    web = TestClient(Starlette(routes=[Mount("/intake", app)]))
+    assert "/intake/error/{which}" in web.get("/intake/docs").text
+    assert web.get("/intake/openapi.json").json()["servers"] == [{"url": "/intake"}]
 
 
 def test_the_openapi_names_the_one_shape_for_every_error(web: TestClient) -> None:

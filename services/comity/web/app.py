@@ -86,7 +86,8 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 
 def _docs(request: Request) -> Response:
     """Show the OpenAPI document as a page: no script, nothing from elsewhere."""
-    return HTMLResponse(_PAGES.get_template("docs.html").render(api=request.app.openapi()))
+    base = request.scope.get("root_path", "").rstrip("/")  # where it is mounted, when one process serves all
+    return HTMLResponse(_PAGES.get_template("docs.html").render(api=request.app.openapi(), base=base))
 
 
 def _stylesheet() -> Response:

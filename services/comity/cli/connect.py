@@ -1,0 +1,154 @@
+"""One way to the exchange: HTTP, to the ``comity up`` of this home, or to one that this command serves while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+
+from comity.adapters.home import Home
+from comity.cli.context import State
+from comity.cli.output import errors
+from comity.cli.problems import Answered
+from comity.cli.sign_in import signed_in
+from comity.errors import Unavailable
+from comity.ports import Person
+from comity.settings import Settings
+
+TIMEOUT_SECONDS = 60.0
+REPAIR_SECONDS = 3600.0  # a replay of the whole journal
+HEALTH_SECONDS = 2.0
+START_SECONDS = 20.0  # another command may be opening or closing the home just now
+SETTLE_SECONDS = 60.0
+PROBLEM = "application/problem+json"
+
+
+class Api:
+    """The services of one exchange, asked as one person."""
+
+    def __init__(self, url: str, token: str, person: Person) -> None:
+        self.url, self.token, self.person = url, token, person
+        self._http = httpx2.Client(base_url=url, timeout=TIMEOUT_SECONDS, headers={"authorization": f"Bearer {token}"})
+
+    def get(self, path: str, **query: str | int) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Return what stands at a path."""
+        return self.ask("GET", path, params=query)
+
+    def post(self, path: str, body: Any = None, **more: Any) -> Any:  # noqa: ANN401
+        """Send JSON (or, in ``more``, a form) and return the answer."""
+        return self.ask("POST", path, **({"json": body} if body is not None else {}), **more)
+
+    def delete(self, path: str) -> Any:  # noqa: ANN401
+        """Take something back, and return the answer."""
+        return self.ask("DELETE", path)
+
+    def ask(self, method: str, path: str, **more: Any) -> Any:  # noqa: ANN401
+        """Return an answer's JSON. Raises Answered for a problem, Unavailable where nobody answers."""
+        try:
+            answer = self._http.request(method, path, **more)
+        except httpx2.TransportError as error:
+            sentence = f"The exchange at {self.url} cannot be reached ({type(error).__name__})."
+            raise Unavailable(sentence, advice="It may just have stopped: try again.") from None
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        if answer.headers.get("content-type", "").startswith(PROBLEM):
+            raise Answered(answer.json())
+        raise Unavailable(f"The exchange answered {answer.status_code}.", advice="Ask whoever runs it.")
+
+    def close(self) -> None:
+        """Close the connection; idempotent."""
+        self._http.close()
+
+
+@contextmanager
+def connect(state: State, *roles: str, party: str | None = None) -> Iterator[Api]:
+    """Yield the services, signed in as the person named by ``--as``, or as the only one with one of these roles."""
+    settings = state.settings()
+    # Who it is comes first: it takes milliseconds to refuse, and seconds to open a home.
+    with signed_in(settings.home, roles, party, state.who) as (token, person), served(settings) as url:
+        api = Api(url, token, person)
+        try:
+            yield api
+        finally:
+            api.close()
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[str]:
+    """Yield the address of this home's exchange: the one that runs, or one of this process's own."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        if is_free(settings):
+            with _own(settings) as url:
+                yield url
+            return
+        if (found := running(settings)) is not None:
+            yield found
+            return
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                f"Another process has {settings.home} open, and does not answer.", advice="Stop it, or wait for it."
+            )
+        time.sleep(0.1)
+
+
+def is_free(settings: Settings) -> bool:
+    """Say whether no process has this home open: then an address found there is an old one."""
+    home = Home(settings.home)
+    try:
+        home.open()
+    except Unavailable:
+        return False
+    home.close()
+    return True
+
+
+def running(settings: Settings) -> str | None:
+    """Return the address that the home's owner answers at; None where it does not (yet)."""
+    try:
+        url = Home(settings.home).url_file.read_text(encoding="utf-8").strip()
+        httpx2.get(f"{url}/healthz", timeout=HEALTH_SECONDS).raise_for_status()
+    except (OSError, httpx2.HTTPError, httpx2.InvalidURL):
+        return None
+    return url
+
+
+@contextmanager
+def _own(settings: Settings) -> Iterator[str]:
+    """Serve the home from this process on a free loopback port, and let its duties finish before closing it."""
+    from comity.bootstrap import Exchange  # noqa: PLC0415 - the engines take a second, and another process has them mostly
+    from comity.serving import Server  # noqa: PLC0415
+    from comity.telemetry import configure  # noqa: PLC0415
+
+    console = errors()
+    with console.status("Opening the home…") if console.is_terminal else _nothing():
+        exchange = Exchange(settings)
+        configure(level="ERROR")  # a command tells its own errors; the exchange's news are for whoever serves it
+        exchange.__enter__()
+    try:
+        with Server(exchange, host="127.0.0.1", port=0) as server:
+            yield server.url
+            exchange.settle(SETTLE_SECONDS)
+    finally:
+        exchange.stop()
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def paths(*, service: str) -> str:
+    """Return where a service is mounted."""
+    return f"/{service}/v1"
+
+
+INTAKE, SEARCH, OPERATIONS = (paths(service=name) for name in ("intake", "search", "operations"))
+
+
+def only(given: Collection[object]) -> bool:
+    """Say whether exactly one of these was given."""
+    return sum(value is not None for value in given) == 1

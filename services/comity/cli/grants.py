@@ -1,0 +1,87 @@
+"""Grants: what an owner lets another agency do, and taking it back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from comity.cli.connect import INTAKE, connect
+from comity.cli.context import state
+from comity.cli.output import emit, say, table
+from comity.web.session import AGENCY_ADMINISTRATOR
+
+app = typer.Typer()
+DAYS_MAX = 5 * 366
+
+
+@app.command(epilog="Example: comity grant WI0130100 WI0130000 --purpose serious-crime --right search --right view --days 365")
+def grant(
+    ctx: typer.Context,
+    owner: Annotated[str, typer.Argument(help="The ORI of the agency whose records they are.", metavar="OWNER")],
+    grantee: Annotated[str, typer.Argument(help="The ORI of the agency that may.", metavar="GRANTEE")],
+    purpose: Annotated[list[str], typer.Option(help="For what; `comity policy` lists the purposes.")],
+    days: Annotated[int, typer.Option(min=1, max=DAYS_MAX, help="For how long: nothing is shared for ever by being forgotten.")],
+    record_class: Annotated[list[str] | None, typer.Option("--class", help="Which records. [booking]")] = None,
+    right: Annotated[list[str] | None, typer.Option(help="search, view or reveal. [search]")] = None,
+    in_return: Annotated[str, typer.Option(help="What is given in return; the register shows it.", metavar="TEXT")] = "",
+) -> None:
+    """Let another agency search, view or reveal your records."""
+    body = {
+        "grantee": grantee,
+        "classes": record_class or ["booking"],
+        "purposes": purpose,
+        "rights": right or ["search"],
+        "expires_at": (datetime.now(UTC) + timedelta(days=days)).isoformat(),
+        "in_return": in_return,
+    }
+    with connect(state(ctx), AGENCY_ADMINISTRATOR, party=owner) as api:
+        receipt = api.post(f"{INTAKE}/grants", body)
+    answer = {"grant_id": receipt["event_id"], "receipt": receipt}
+    sentence = f"Grant {receipt['event_id']} stands in the journal at position {receipt['position']}."
+    emit(state(ctx), answer, lambda: say(sentence, f"Take it back: comity revoke {receipt['event_id']}"))
+
+
+@app.command(epilog="Example: comity revoke g-0a1b2c3d4e5f60718293a4b5")
+def revoke(ctx: typer.Context, grant_id: Annotated[str, typer.Argument(help="The grant's number.", metavar="GRANT")]) -> None:
+    """Take a grant back, from here on."""
+    owner = _owner(ctx, grant_id)
+    with connect(state(ctx), AGENCY_ADMINISTRATOR, party=owner) as api:
+        receipt = api.delete(f"{INTAKE}/grants/{quote(grant_id, safe='')}")
+    sentence = f"Grant {grant_id} ends in the journal at position {receipt['position']}."
+    emit(state(ctx), {"grant_id": grant_id, "receipt": receipt}, lambda: say(sentence))
+
+
+def _owner(ctx: typer.Context, grant_id: str) -> str | None:
+    """Return whose grant it is, so that the right person is found; None for one that is not there."""
+    if state(ctx).who is not None:
+        return None
+    return next((g["owner"] for g in _register(ctx) if g["grant_id"] == grant_id), None)
+
+
+@app.command("grants", epilog="Example: comity grants --json")
+def register(ctx: typer.Context) -> None:
+    """Show the public register of grants, ended ones too."""
+    found = _register(ctx)
+    columns = ("grant", "owner", "grantee", "classes", "purposes", "rights", "until", "in force")
+    rows = [
+        (
+            g["grant_id"],
+            g["owner"],
+            g["grantee"],
+            " ".join(g["classes"]),
+            " ".join(g["purposes"]),
+            " ".join(g["rights"]),
+            g["expires_at"][:10],
+            "yes" if g["in_force"] else "no",
+        )
+        for g in found
+    ]
+    emit(state(ctx), found, lambda: table("Grants", columns, rows, empty="nobody shares anything with anybody."))
+
+
+def _register(ctx: typer.Context) -> list[dict[str, Any]]:
+    with connect(state(ctx)) as api:
+        return list(api.get(f"{INTAKE}/grants"))

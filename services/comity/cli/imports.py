@@ -1,0 +1,266 @@
+"""Publishing many bookings from a CSV file: checked row by row, paced by the exchange, resumed by its report.
+
+For each row, in this order: it is judged; sent; its receipt is reported; what became of it is asked and reported. What is
+undecided is bounded, so that the encoder's pace is the import's (rule 12). A crash after sending and before the report sends
+that row again: the exchange keeps the first of the two.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from comity.cli import publishing
+from comity.cli.connect import Api, connect
+from comity.cli.context import State, state
+from comity.cli.output import emit, errors, note, say, table
+from comity.cli.report import DONE, SENT, Report
+from comity.cli.rows import COLUMNS, NEEDED, Refused, Row, Rows
+from comity.client import Publisher
+from comity.errors import InvalidInput, SuppressedRecord
+from comity.web.session import AGENCY_WRITER
+
+app = typer.Typer()
+UNDECIDED_MAX = 200  # sent and not yet admitted or rejected
+STANDSTILL_SECONDS = 120.0  # without any news the rest is left for the next run
+REFUSED_SHOWN_MAX = 1_000
+ROWS_SHOWN_MAX = 30
+
+
+@dataclass
+class Tally:
+    """What became of the rows."""
+
+    rows: int = 0
+    sent: int = 0
+    skipped: int = 0
+    admitted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    waiting: int = 0
+
+    def refuse(self, line: int, code: str, sentence: str) -> None:
+        """Count a row that was not taken."""
+        self.refusals[code] += 1
+        if len(self.refused) < REFUSED_SHOWN_MAX:
+            self.refused.append({"line": line, "reason": code, "advice": sentence})
+
+    def decide(self, found: dict[str, Any]) -> None:
+        """Count what became of a row that was sent."""
+        if found["state"] == "admitted":
+            self.admitted += 1
+        else:
+            self.rejected[found.get("reason") or found["state"]] += 1
+
+    @property
+    def ok(self) -> bool:
+        """Say whether nothing was refused or rejected."""
+        return not self.refusals and not self.rejected
+
+
+@app.callback()
+def group() -> None:
+    """Import."""
+
+
+@app.command("import", epilog="Exit code 2 where rows were refused or rejected. Example: comity import bookings.csv --check")
+def import_(
+    ctx: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, readable=True, help="The CSV file, in UTF-8.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Look at every row, and change nothing.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Where to note what became of each row. [FILE.report.jsonl]")
+    ] = None,
+    columns: Annotated[bool, typer.Option("--columns", help="Print the columns that a file has.")] = False,
+) -> None:
+    """Publish many bookings from a CSV file; run it again and it goes on."""
+    said = state(ctx)
+    if columns:
+        listed = [{"column": n, "required": n in NEEDED, "meaning": text} for n, text in COLUMNS.items()]
+        shown = [(c["column"], "yes" if c["required"] else "", c["meaning"]) for c in listed]
+        emit(said, listed, lambda: table("Columns", ("column", "required", "meaning"), shown))
+        return
+    if file is None:
+        raise InvalidInput("No file was named.", advice="comity import FILE.csv")
+    if not file.is_file():
+        raise InvalidInput("That is no plain file.", advice="comity import FILE.csv")
+    bookings, tally = Rows(file), Tally()
+    path = report or file.with_name(f"{file.name}.report.jsonl")
+    try:
+        _check(said, bookings, tally) if check else _send(said, bookings, tally, path)
+    except KeyboardInterrupt:
+        _show(tally, path)
+        note("Stopped. Run the same command again: it goes on from here.")
+        raise
+    answer = _answer(tally, file, None if check else path)
+    emit(said, answer, lambda: _show(tally, None if check else path))
+    if not tally.ok:
+        raise typer.Exit(InvalidInput.exit_code)
+
+
+def _check(said: State, bookings: Rows, tally: Tally) -> None:
+    with _progress(said, bookings.count(), "Checking") as step:
+        for row in bookings:
+            _count(row, tally)
+            step()
+
+
+def _count(row: Row | Refused, tally: Tally) -> None:
+    tally.rows += 1
+    if isinstance(row, Refused):
+        tally.refuse(row.line, row.code, row.sentence)
+
+
+def _send(said: State, bookings: Rows, tally: Tally, path: Path) -> None:
+    home = said.settings().home
+    with ExitStack() as stack:
+        step = stack.enter_context(_progress(said, bookings.count(), "Importing"))
+        report = stack.enter_context(Report(path, home))
+        sender = Sender(said, home, report, tally, stack)
+        for row in bookings:
+            _count(row, tally)
+            if isinstance(row, Refused):
+                report.refuse(row.line, row.code, row.sentence)
+            else:
+                sender.take(row)
+            step()
+        sender.drain(0)
+        tally.waiting = len(sender.undecided)
+
+
+@dataclass
+class Sender:
+    """Sends rows, each for its own agency, and follows what becomes of them."""
+
+    said: State
+    home: Path
+    report: Report
+    tally: Tally
+    stack: ExitStack
+    undecided: deque[tuple[Row, str]] = field(default_factory=deque)
+    _agencies: dict[str, tuple[Api, Publisher]] = field(default_factory=dict)
+
+    def take(self, row: Row) -> None:
+        """Send a row, unless an earlier run did."""
+        before = self.report.states.get(row.digest, {})
+        if before.get("state") in (SENT, *DONE):
+            self.tally.skipped += 1
+            if before["state"] == SENT:
+                self.undecided.append((row, str(before["record_id"])))
+            else:
+                self.tally.decide(before)
+            return
+        self._publish(row)
+        self.drain(UNDECIDED_MAX)
+
+    def drain(self, most: int) -> None:
+        """Ask what became of the oldest rows until at most so many are undecided, or nothing moves any more."""
+        moved_at = time.monotonic()
+        while len(self.undecided) > most and time.monotonic() - moved_at < STANDSTILL_SECONDS:
+            row, record = self.undecided[0]
+            api, _ = self._agency(row.booking.owner)
+            found = publishing.standing(api, record, row.booking.version)
+            if found["state"] == publishing.WAITING:
+                time.sleep(publishing.POLL_SECONDS)
+                continue
+            self.undecided.popleft()
+            self._decided(row, found)
+            moved_at = time.monotonic()
+
+    def _publish(self, row: Row) -> None:
+        _, to = self._agency(row.booking.owner)
+        try:
+            photographs = tuple(path.read_bytes() for path in row.photographs)
+            record, receipt = publishing.publish(to, replace(row.booking, photographs=photographs))
+        except SuppressedRecord as error:
+            self._decided(row, {"state": "suppressed", "reason": "suppressed", "advice": error.advice})
+            return
+        except (InvalidInput, OSError) as error:
+            sentence = error.message if isinstance(error, InvalidInput) else "A photograph cannot be read."
+            self.tally.refuse(row.line, "invalid", sentence)
+            self.report.refuse(row.line, "invalid", sentence)
+            return
+        self.tally.sent += 1
+        place = {"topic": receipt.topic, "partition": receipt.partition, "position": receipt.position, "sha256": receipt.sha256}
+        self.report.add(row.digest, **_names(row), state=SENT, record_id=record, receipt=place)
+        self.undecided.append((row, record))
+
+    def _decided(self, row: Row, found: dict[str, Any]) -> None:
+        self.tally.decide(found)
+        self.report.add(row.digest, **_names(row), state=found["state"], reason=found["reason"], advice=found["advice"])
+
+    def _agency(self, owner: str) -> tuple[Api, Publisher]:
+        if owner not in self._agencies:
+            key = publishing.signer(self.home, owner)
+            api = self.stack.enter_context(connect(self.said, AGENCY_WRITER, party=owner))
+            self._agencies[owner] = api, self.stack.enter_context(publishing.publisher(api, key, owner))
+        return self._agencies[owner]
+
+
+def _names(row: Row) -> dict[str, object]:
+    booking = row.booking
+    return {"line": row.line, "agency": booking.owner, "booking": booking.booking_number, "version": booking.version}
+
+
+@contextmanager
+def _progress(said: State, total: int, what: str) -> Iterator[Any]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]} a second"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors(), transient=True, disable=said.json) as bar:
+        task, began = bar.add_task(what, total=total, rate="…"), time.monotonic()
+        done = 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            bar.update(task, advance=1, rate=f"{done / max(time.monotonic() - began, 0.001):.1f}")
+
+        yield step
+
+
+def _answer(tally: Tally, file: Path, report: Path | None) -> dict[str, Any]:
+    return {
+        "file": str(file),
+        "report": None if report is None else str(report),
+        "rows": tally.rows,
+        "sent": tally.sent,
+        "skipped": tally.skipped,
+        "admitted": tally.admitted,
+        "rejected": dict(tally.rejected),
+        "refusals": dict(tally.refusals),
+        "refused": tally.refused,
+        "waiting": tally.waiting,
+    }
+
+
+def _show(tally: Tally, report: Path | None) -> None:
+    counts: list[tuple[str, object]] = [("rows", tally.rows)]
+    if report is not None:
+        counts += [("sent", tally.sent), ("done before", tally.skipped), ("admitted", tally.admitted)]
+        counts += [(f"rejected: {reason}", n) for reason, n in sorted(tally.rejected.items())]
+        counts += [("not decided yet", tally.waiting)] if tally.waiting else []
+    counts += [(f"refused: {code}", n) for code, n in sorted(tally.refusals.items())]
+    table("Import" if report else "Check", ("what", "rows"), counts)
+    if tally.refused:
+        shown = [(r["line"], r["reason"], r["advice"]) for r in tally.refused[:ROWS_SHOWN_MAX]]
+        table("Refused rows", ("line", "reason", "what to do"), shown)
+    if sum(tally.refusals.values()) > ROWS_SHOWN_MAX:
+        say(f"… and {sum(tally.refusals.values()) - ROWS_SHOWN_MAX} more.")
+    if report is not None:
+        say(f"What became of each row: {report}")

@@ -1,0 +1,101 @@
+"""State, repair and recall: what an operator and an auditor ask."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from comity.cli.connect import OPERATIONS, REPAIR_SECONDS, connect
+from comity.cli.context import state
+from comity.cli.output import emit, fields, say, table
+from comity.web.session import ADMINISTRATOR, AUDITOR, OPERATOR
+
+app = typer.Typer()
+READERS = (AUDITOR, OPERATOR, ADMINISTRATOR)
+ENTRIES_MAX = 500
+
+
+class View(StrEnum):
+    """What can be made anew from the log."""
+
+    LEDGER = "ledger"
+    GALLERY = "gallery"
+
+
+@app.command(epilog="Example: comity status --json")
+def status(ctx: typer.Context) -> None:
+    """Show every position and lag, and what stands still."""
+    with connect(state(ctx), *READERS) as api:
+        now = api.get(f"{OPERATIONS}/status")
+    emit(state(ctx), now, lambda: _show_status(now))
+
+
+def _show_status(now: dict[str, Any]) -> None:
+    journal, clock = now["journal"], now["clock_age_seconds"]
+    fields(
+        "",
+        [
+            ("Log", now["log"]),
+            ("Journal", f"{journal['applied']} of {journal['end']} entries applied"),
+            ("Clock", "no tick yet" if clock is None else f"{clock} s old"),
+            ("Templates", now["templates"]),
+            ("Agencies", now["agencies"]),
+            *([("Stopped", journal["failure"])] if journal["failure"] else []),
+        ],
+    )
+    rows = [(name, f["lag"], f["failure"] or "follows") for name, f in now["followers"].items()]
+    table("", ("follower", "behind", "state"), rows)
+
+
+@app.command(epilog="Exit code 1 where something differs. Example: comity fsck")
+def fsck(ctx: typer.Context) -> None:
+    """Compare every view with the journal; nothing is changed."""
+    with connect(state(ctx), OPERATOR, ADMINISTRATOR) as api:
+        found = api.post(f"{OPERATIONS}/fsck", timeout=REPAIR_SECONDS)
+    rows = [(f["what"], f["advice"]) for f in found]
+    emit(state(ctx), found, lambda: table("Findings", ("what", "how to mend it"), rows, empty="all is as the journal says."))
+    if found:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: comity rebuild gallery")
+def rebuild(ctx: typer.Context, view: Annotated[View, typer.Argument(help="What to make anew.")]) -> None:
+    """Make the ledger or the gallery anew from the log."""
+    with connect(state(ctx), OPERATOR, ADMINISTRATOR) as api:
+        done = api.post(f"{OPERATIONS}/rebuild/{view}", timeout=REPAIR_SECONDS)
+    emit(state(ctx), done, lambda: say(f"The {view} was made anew from the log."))
+
+
+@app.command(epilog="Example: comity exposures 5f0c3a1e9d7b4c2f8a6e0d1b3c5a7f92")
+def exposures(
+    ctx: typer.Context, record: Annotated[str, typer.Argument(help="A record's id, as `comity enrol` printed it.")]
+) -> None:
+    """Show who was shown a record: what no order can take back."""
+    with connect(state(ctx), *READERS) as api:
+        found = api.get(f"{OPERATIONS}/exposures/{_segment(record)}")
+    columns = ("position", "search_id", "requester", "user", "purpose")
+    rows = [tuple(x[c] for c in columns) for x in found]
+    emit(state(ctx), found, lambda: table("Exposures", columns, rows, empty="nobody was shown this record."))
+
+
+@app.command(epilog="Example: comity journal --from 120 --count 20")
+def journal(
+    ctx: typer.Context,
+    first: Annotated[int, typer.Option("--from", min=0, help="The first position.")] = 0,
+    count: Annotated[int, typer.Option(min=1, max=ENTRIES_MAX, help="How many entries at most.")] = 50,
+) -> None:
+    """List the journal's entries by position; what is encrypted stays so."""
+    with connect(state(ctx), *READERS) as api:
+        entries = api.get(f"{OPERATIONS}/journal", first=first, count=count)
+    rows = [(e["position"], e["at"], e["type"] or f"unreadable: {e['unreadable']}", e.get("key"), e.get("id")) for e in entries]
+    columns = ("position", "at", "type", "key", "id")
+    emit(state(ctx), entries, lambda: table("Journal", columns, rows, empty="no entry from there on."))
+
+
+def _segment(text: str) -> str:
+    """Return a text as one segment of a path, so that it cannot name another route."""
+    from urllib.parse import quote  # noqa: PLC0415 - one use
+
+    return quote(text, safe="")

@@ -1,0 +1,183 @@
+"""Orders: a clerk sees what one would cover, confirms, and holds the receipt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from comity.cli.connect import INTAKE, Api, connect, only
+from comity.cli.context import State, state
+from comity.cli.output import emit, note, say, table
+from comity.errors import InvalidInput
+from comity.web.session import CLERK
+
+app = typer.Typer()
+DOCUMENT_BYTES_MAX = 10 * 1024 * 1024
+SEAL, EXPUNGE = "seal", "expunge"
+
+Court = Annotated[str, typer.Option(help="The court's id (or the owning agency's ORI) that orders it.", metavar="ID")]
+StatuteName = Annotated[str, typer.Option(help="The statute; `comity policy` lists them. The mode follows from it.")]
+Booking = Annotated[str | None, typer.Option(help="Find by booking number; --agency too.", metavar="NUMBER")]
+Agency = Annotated[str | None, typer.Option(help="The agency that the booking number belongs to.", metavar="ORI")]
+CourtCase = Annotated[str | None, typer.Option(help="Find by court case number.", metavar="NUMBER")]
+Atn = Annotated[str | None, typer.Option(help="Find by arrest tracking number.", metavar="NUMBER")]
+Yes = Annotated[bool, typer.Option("--yes", help="Enter it without asking.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what it would cover, and enter nothing.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The number that a clerk finds records by."""
+
+    booking: str | None
+    agency: str | None
+    court_case: str | None
+    atn: str | None
+
+    def body(self) -> dict[str, str]:
+        """Return the number as the preview takes it. Raises InvalidInput unless there is exactly one."""
+        if not only((self.booking, self.court_case, self.atn)) or (self.booking is None) is not (self.agency is None):
+            raise InvalidInput(
+                "An order finds its records by one number.",
+                advice="Give --booking with --agency, or --court-case, or --atn.",
+            )
+        named = {"booking_number": self.booking, "agency": self.agency, "court_case": self.court_case, "atn": self.atn}
+        return {name: number for name, number in named.items() if number is not None}
+
+    def typed(self) -> str:
+        """Return the number itself."""
+        return self.booking or self.court_case or self.atn or ""
+
+
+@app.command(epilog="Example: comity find --court milwaukee-circuit-court --court-case 2026CF000417")
+def find(
+    ctx: typer.Context,
+    court: Court,
+    statute: Annotated[str | None, typer.Option(help="The statute that an order would name.")] = None,
+    booking: Booking = None,
+    agency: Agency = None,
+    court_case: CourtCase = None,
+    atn: Atn = None,
+) -> None:
+    """Show which records an order would cover; nothing is entered."""
+    numbers = Numbers(booking, agency, court_case, atn)
+    numbers.body()
+    with connect(state(ctx), CLERK, party=court) as api:
+        preview = _preview(api, SEAL, statute or _any_statute(api), numbers)
+    emit(state(ctx), preview["shown"], lambda: _show(preview["shown"]))
+
+
+@app.command(epilog="Example: comity seal --court milwaukee-circuit-court --statute wi-165.84 --court-case 2026CF000417")
+def seal(  # noqa: PLR0913 - typer declares options by arguments
+    ctx: typer.Context,
+    *,
+    court: Court,
+    statute: StatuteName,
+    booking: Booking = None,
+    agency: Agency = None,
+    court_case: CourtCase = None,
+    atn: Atn = None,
+    document: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, readable=True, help="The court's document; kept encrypted.")
+    ] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Enter a sealing order, after showing what it covers."""
+    numbers = Numbers(booking, agency, court_case, atn)
+    numbers.body()
+    paper = _read(document)
+    with connect(state(ctx), CLERK, party=court) as api:
+        preview = _preview(api, SEAL, statute, numbers)
+        if not dry_run and not yes:
+            _ask(preview["shown"])
+        receipt = None if dry_run else _press(api, preview["token"], paper)
+    _tell(state(ctx), preview["shown"], receipt, asked=not dry_run and not yes)
+
+
+@app.command(
+    epilog="Example: comity expunge --court milwaukee-circuit-court --statute wi-165.84 --booking B-2026-0417 --agency WI0130000"
+)
+def expunge(  # noqa: PLR0913 - typer declares options by arguments
+    ctx: typer.Context,
+    *,
+    court: Court,
+    statute: StatuteName,
+    booking: Booking = None,
+    agency: Agency = None,
+    court_case: CourtCase = None,
+    atn: Atn = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Enter an expungement: hidden for ever, and destroyed."""
+    numbers = Numbers(booking, agency, court_case, atn)
+    numbers.body()
+    with connect(state(ctx), CLERK, party=court) as api:
+        preview = _preview(api, EXPUNGE, statute, numbers)
+        if not dry_run and not yes:
+            _ask(preview["shown"], again=numbers.typed())
+        receipt = None if dry_run else _press(api, preview["token"], None)
+    _tell(state(ctx), preview["shown"], receipt, asked=not dry_run and not yes)
+
+
+def _preview(api: Api, what: str, statute: str, numbers: Numbers) -> dict[str, Any]:
+    answer = api.post(f"{INTAKE}/orders/preview", {"what": what, "statute": statute, **numbers.body()})
+    return {"token": answer.pop("token"), "shown": answer}
+
+
+def _any_statute(api: Api) -> str:
+    """Return a statute that reaches police records: which records a number finds does not depend on it."""
+    return str(next(s["slug"] for s in api.get(f"{INTAKE}/statutes") if s["mode"]))
+
+
+def _press(api: Api, token: str, document: bytes | None) -> dict[str, Any]:
+    files = {"files": {"document": ("document", document)}} if document else {}
+    return dict(api.post(f"{INTAKE}/orders", data={"token": token}, **files))
+
+
+def _read(document: Path | None) -> bytes | None:
+    if document is None:
+        return None
+    with document.open("rb") as file:
+        paper = file.read(DOCUMENT_BYTES_MAX + 1)
+    if len(paper) > DOCUMENT_BYTES_MAX:
+        raise InvalidInput("The order's document is over 10 MB.", advice="Send a smaller scan.")
+    return paper
+
+
+def _ask(shown: dict[str, Any], again: str | None = None) -> None:
+    """Show what an order covers and ask. Raises InvalidInput where the answer is no: then nothing was entered."""
+    _show(shown, to_errors=True)
+    if again is None:
+        agreed = typer.confirm("Enter this order?", err=True)
+    else:
+        note("This destroys: keys, photographs and templates are gone for ever.", style="bold red")
+        agreed = typer.prompt("Type the number again to enter it", err=True).strip() == again
+    if not agreed:
+        raise InvalidInput("Not confirmed: nothing was entered.", advice="Run it again when you are sure.")
+
+
+def _tell(said: State, shown: dict[str, Any], receipt: dict[str, Any] | None, *, asked: bool) -> None:
+    def show() -> None:
+        if not asked:  # else it stands above the question already
+            _show(shown)
+        if receipt is None:
+            say("A dry run: nothing was entered.")
+            return
+        again = " already" if receipt["repeated"] else ""
+        say(f"Order {receipt['event_id']} stands{again} in the journal at position {receipt['position']}.")
+        say(f"Entered at {receipt['appended_at'] or 'its first time'}; from this position on the records are hidden.")
+
+    emit(said, {"preview": shown, "receipt": receipt}, show)
+
+
+def _show(shown: dict[str, Any], *, to_errors: bool = False) -> None:
+    rows = [(c["record_id"], c["owner"], c["record_class"], c["state"]) for c in shown["covers"]]
+    title = f"{shown['what']} under {shown['statute']} ({shown['mode']}) covers"
+    table(title, ("record", "owner", "class", "state now"), rows, empty="no record that is here now.", to_errors=to_errors)
+    for sentence in shown["notes"]:
+        (note if to_errors else say)(sentence)

@@ -1,0 +1,73 @@
+"""What commands print: tables for people, JSON for machines, and never both.
+
+Stdout holds the answer alone; everything else (progress, notes, errors) goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from comity.cli.context import State
+
+
+def clean(value: object) -> str:
+    """Return a value as text that cannot steer a terminal: what came from elsewhere may hold escape sequences."""
+    text = "" if value is None else str(value)
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in text)
+
+
+def emit(state: State, data: Any, show: Callable[[], None]) -> None:  # noqa: ANN401 - whatever JSON holds
+    """Print the answer: as JSON where that was asked for, else as ``show`` does."""
+    if state.json:
+        sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.flush()
+    else:
+        show()
+
+
+def say(*sentences: str, style: str = "") -> None:
+    """Print sentences on stdout."""
+    for sentence in sentences:
+        Console().print(Text(clean(sentence), style=style), soft_wrap=True)
+
+
+def note(*sentences: str, style: str = "") -> None:
+    """Print sentences on stderr."""
+    for sentence in sentences:
+        errors().print(Text(clean(sentence), style=style), soft_wrap=True)
+
+
+def errors() -> Console:
+    """Return stderr's console, as stderr is now."""
+    return Console(stderr=True)
+
+
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "None.", to_errors: bool = False
+) -> None:
+    """Print a table, or a sentence where it has no row."""
+    console = errors() if to_errors else Console()
+    drawn = Table(title=title or None, title_justify="left", header_style="bold", show_lines=False)
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(clean(cell)) for cell in row))
+    console.print(drawn if drawn.row_count else Text(f"{title}: {empty}" if title else empty))
+
+
+def fields(title: str, pairs: Iterable[tuple[str, object]]) -> None:
+    """Print a small table of names and values."""
+    drawn = Table(title=title or None, title_justify="left", show_header=False)
+    drawn.add_column(style="bold", no_wrap=True)
+    drawn.add_column(overflow="fold")
+    for name, value in pairs:
+        drawn.add_row(name, Text(clean(value)))
+    Console().print(drawn)

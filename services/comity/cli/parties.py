@@ -1,0 +1,84 @@
+"""Agencies and courts: who takes part, each with its first signing key."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any
+
+import typer
+
+from comity.adapters.keyring import FolderKeyring
+from comity.cli.connect import INTAKE, connect
+from comity.cli.context import State, state
+from comity.cli.output import emit, say, table
+from comity.web.session import ADMINISTRATOR
+
+app = typer.Typer()
+agency = typer.Typer(no_args_is_help=True, help="Register agencies, and list them.")
+court = typer.Typer(no_args_is_help=True, help="Register courts, and list them.")
+app.add_typer(agency, name="agency")
+app.add_typer(court, name="court")
+
+PublicKey = Annotated[
+    str | None,
+    typer.Option(
+        help="Its Ed25519 public key, 32 bytes in base64. Without it a key is made and kept in the home.", metavar="B64"
+    ),
+]
+
+
+@agency.command("add", epilog="Example: comity agency add WI0130000 'Milwaukee Police Department' --class municipal")
+def add_agency(
+    ctx: typer.Context,
+    ori: Annotated[str, typer.Argument(help="Its ORI: nine characters.", metavar="ORI")],
+    name: Annotated[str, typer.Argument(help="Its name.")],
+    requester_class: Annotated[
+        str, typer.Option("--class", help="municipal, county, state, federal, tribal or foreign.", metavar="CLASS")
+    ],
+    public_key: PublicKey = None,
+) -> None:
+    """Register an agency with its first public key."""
+    body = {"ori": ori, "name": name, "requester_class": requester_class}
+    _register(state(ctx), "agencies", ori, body, public_key)
+
+
+@agency.command("list", epilog="Example: comity agency list")
+def list_agencies(ctx: typer.Context) -> None:
+    """List the agencies that take part."""
+    with connect(state(ctx)) as api:
+        found = api.get(f"{INTAKE}/agencies")
+    rows = [(a["ori"], a["name"], a["requester_class"]) for a in found]
+    emit(state(ctx), found, lambda: table("Agencies", ("ORI", "name", "class"), rows))
+
+
+@court.command("add", epilog="Example: comity court add milwaukee-circuit-court 'Milwaukee County Circuit Court'")
+def add_court(
+    ctx: typer.Context,
+    court_id: Annotated[str, typer.Argument(help="Its id: letters, digits, dots and hyphens.", metavar="ID")],
+    name: Annotated[str, typer.Argument(help="Its name.")],
+    public_key: PublicKey = None,
+) -> None:
+    """Register a court with its first public key."""
+    _register(state(ctx), "courts", court_id, {"court_id": court_id, "name": name}, public_key)
+
+
+@court.command("list", epilog="Example: comity court list")
+def list_courts(ctx: typer.Context) -> None:
+    """List the courts that may enter orders."""
+    with connect(state(ctx)) as api:
+        found = api.get(f"{INTAKE}/courts")
+    rows = [(c["court_id"], c["name"]) for c in found]
+    emit(state(ctx), found, lambda: table("Courts", ("id", "name"), rows))
+
+
+def _register(said: State, what: str, party: str, body: dict[str, Any], public_key: str | None) -> None:
+    """Register a party. A key made here waits in the home before its public half is sent: a crash in between loses nothing."""
+    with connect(said, ADMINISTRATOR) as api:
+        held_here = public_key is None
+        if public_key is None:
+            keyring = FolderKeyring(said.settings().home / "keys")
+            public_key = base64.b64encode(keyring.issue(party).public_bytes).decode()
+        done = api.post(f"{INTAKE}/{what}", body | {"public_key": public_key})
+    answer = {**body, **done, "key_held_here": held_here}
+    where = "Its signing key lies in the home." if held_here else "It signs with its own key, elsewhere."
+    emit(said, answer, lambda: say(f"{party} stands in the journal at position {done['position']}.", where))

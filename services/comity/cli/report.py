@@ -1,0 +1,88 @@
+"""An import's memory: one JSON object a line, appended as it goes, so that the next run goes on where this one stopped.
+
+An outcome is written after it is known: a crash in between sends that row again, and the exchange keeps the first. The last
+line about a row counts. A half line at the end, from a crash, is passed over.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any, Self
+
+from comity.errors import Conflict
+
+KIND = "comity-import/1"
+LINE_CHARS_MAX = 16 * 1024
+SENT, DONE = "sent", ("admitted", "rejected", "suppressed")
+
+
+class Report:
+    """The report of one file's import into one home. Holds the file's lock: one import writes it at a time."""
+
+    def __init__(self, path: Path, home: Path) -> None:
+        self.path = path
+        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "r+", encoding="utf-8")
+        try:
+            self._lock()
+            self.states: dict[str, dict[str, Any]] = {}
+            self._load(str(home.resolve()))
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def add(self, row: str, **said: object) -> None:
+        """Append what became of a row (by its digest)."""
+        line = {"row": row, **said}
+        self.states[row] = self.states.get(row, {}) | line
+        self._write(line)
+
+    def refuse(self, line: int, code: str, sentence: str) -> None:
+        """Append a line of the file that was not sent; it is looked at again in the next run."""
+        self._write({"line": line, "state": "refused", "reason": code, "advice": sentence})
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        self._file.close()
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Conflict(f"Another import is writing {self.path}.", advice="Wait for it, or name another --report.") from None
+
+    def _load(self, home: str) -> None:
+        ends_whole = True
+        while text := self._file.readline(LINE_CHARS_MAX):
+            ends_whole = text.endswith("\n")
+            self._take(text, home)
+        if not ends_whole:
+            self._file.write("\n")
+        if self._file.tell() == 0:
+            self._write({"report": KIND, "home": home})
+
+    def _take(self, text: str, home: str) -> None:
+        try:
+            said = json.loads(text)
+        except ValueError:
+            return
+        if not isinstance(said, dict):
+            return
+        if said.get("report") == KIND and said.get("home") != home:
+            raise Conflict("This report belongs to an import into another home.", advice="Name another with --report.")
+        if isinstance(row := said.get("row"), str):
+            self.states[row] = self.states.get(row, {}) | said
+
+    def _write(self, line: dict[str, object]) -> None:
+        self._file.write(json.dumps(line, ensure_ascii=True) + "\n")
+        self._file.flush()

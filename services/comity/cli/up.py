@@ -1,0 +1,120 @@
+"""``comity up``: the exchange with its services and its desk, until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from comity.bootstrap import Exchange
+from comity.cli.connect import is_free, running
+from comity.cli.context import State, state
+from comity.cli.output import emit, errors, fields, say
+from comity.cli.sign_in import ensure_operator
+from comity.errors import Conflict
+from comity.serving import Server
+from comity.settings import Settings
+
+STATUS_SECONDS = 2.0
+app = typer.Typer()
+
+
+@app.callback()
+def group() -> None:
+    """Serve."""
+
+
+@app.command(epilog="Example: comity --home /srv/comity up --port 8765 --links")
+def up(
+    ctx: typer.Context,
+    host: Annotated[str | None, typer.Option(help="The address to serve on. [127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port; 0 picks a free one. [8765]")] = None,
+    links: Annotated[bool, typer.Option("--links", help="Print a one-time sign-in link for everybody.")] = False,
+) -> None:
+    """Serve the exchange until Ctrl-C."""
+    settings = state(ctx).settings(host=host, port=port)
+    if not is_free(settings) and (url := running(settings)) is not None:
+        raise Conflict(f"This home is served already, at {url}.", advice="Use that one, or stop it first.")
+    with _started(settings) as (exchange, server), _stopping() as stop:
+        _announce(state(ctx), exchange, server, _links(exchange, server) if links else [])
+        _stand_by(exchange, stop, quiet=state(ctx).json)
+
+
+@contextmanager
+def _started(settings: Settings) -> Iterator[tuple[Exchange, Server]]:
+    console = errors()
+    with console.status("Starting…") if console.is_terminal else nullcontext():
+        exchange = Exchange(settings)
+        exchange.__enter__()
+    try:
+        ensure_operator(exchange.identity)
+        with Server(exchange, settings.host, settings.port) as server:
+            yield exchange, server
+    finally:
+        exchange.stop()
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C and SIGTERM set: to end serving is no failure, so the exit code is 0."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _links(exchange: Exchange, server: Server) -> list[dict[str, str]]:
+    identity = exchange.identity
+    return [
+        {
+            "name": p.name,
+            "party": p.party,
+            "roles": " ".join(sorted(p.roles)),
+            "url": f"{server.url}/sign-in/{identity.link(p.user_id)}",
+        }
+        for p in identity.people()
+    ]
+
+
+def _announce(said: State, exchange: Exchange, server: Server, links: list[dict[str, str]]) -> None:
+    docs = f"{server.url}/docs"
+    data: dict[str, Any] = {"url": server.url, "docs": docs, "home": str(exchange.home.root), "links": links}
+
+    def show() -> None:
+        fields(
+            "", [("Desk", server.url), ("HTTP", docs), ("Home", exchange.home.root), ("Log", exchange.settings.kafka or "SQLite")]
+        )
+        for link in links:
+            say(f"{link['name']} ({link['party']}; {link['roles']}): {link['url']}")
+        say("Each link signs in once, within ten minutes." if links else "Sign in: `comity user link NAME`, or --links here.")
+        say("Ctrl-C stops.")
+
+    emit(said, data, show)
+
+
+def _stand_by(exchange: Exchange, stop: threading.Event, *, quiet: bool) -> None:
+    """Wait for the end, with a line that says how things are where somebody is looking."""
+    console = Console()
+    if quiet or not console.is_terminal:
+        stop.wait()
+        return
+    with console.status(_line(exchange)) as spinner:
+        while not stop.wait(STATUS_SECONDS):
+            spinner.update(_line(exchange))
+
+
+def _line(exchange: Exchange) -> str:
+    now = exchange.status()
+    behind = {name: f["lag"] for name, f in now["followers"].items() if f["lag"]}
+    failed = [name for name, f in now["followers"].items() if f["failure"]]
+    lag = ", ".join(f"{name} {lag} behind" for name, lag in behind.items()) or "nothing behind"
+    stands = f" · [bold red]{', '.join(failed)} stopped[/]" if failed else ""
+    return f"journal {now['journal']['applied']} · {now['templates']} templates · {lag}{stands}"

@@ -12,7 +12,7 @@ import pytest
 from kafka import KafkaAdminClient
 
 from brokers import Broker, fetch_jars
-from comity.adapters import kafka_log
+from comity.adapters import kafka_log, kafka_producer
 from comity.adapters.kafka_log import KafkaLog
 from comity.adapters.kafka_topics import FAST_COMPACTION
 from comity.adapters.local_kafka import LocalKafka
@@ -127,8 +127,32 @@ def test_a_paused_broker_leaves_the_question_open_and_the_entry_may_land(own: Lo
     assert [placed.entry.value for placed in kept] in ([b"before", b"during", b"after"], [b"before", b"after"])
 
 
+def test_the_log_goes_on_after_an_entry_expired_in_a_broker_that_died_with_it(
+    own: LocalKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bare kafka-python never sends again after this."""
+    monkeypatch.setattr(kafka_producer, "DELIVERY_SECONDS_MAX", 2.0)
+    monkeypatch.setattr(kafka_log, "REQUEST_SECONDS_MAX", 1.5)
+    log = KafkaLog(own.bootstrap)
+    try:
+        log.append(Topic.JOURNAL, Entry(None, b"before"), timeout_seconds=SECONDS)
+        own.pause()
+        killer = threading.Timer(0.3, own.kill)
+        killer.start()
+        with pytest.raises(OutcomeUnknown):
+            log.append(Topic.JOURNAL, Entry(None, b"during"), timeout_seconds=SECONDS)
+        killer.join()
+        with pytest.raises((NotAppended, OutcomeUnknown)):
+            log.append(Topic.JOURNAL, Entry(None, b"nobody there"), timeout_seconds=SECONDS)
+        own.restart()
+        after = log.append(Topic.JOURNAL, Entry(None, b"after"), timeout_seconds=SECONDS)
+        assert everything(log)[-1] == after
+    finally:
+        log.close()
+
+
 def test_a_full_buffer_appends_nothing_instead_of_growing(own: LocalKafka, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_log, "BUFFER_BYTES_MAX", 100_000)
+    monkeypatch.setattr(kafka_producer, "BUFFER_BYTES_MAX", 100_000)
     log = KafkaLog(own.bootstrap)
     try:
         own.pause()

@@ -1,8 +1,8 @@
 """The log that agencies run: Apache Kafka through kafka-python 3.0.
 
 An append writes in one place, the leader's log, and is acknowledged by all in-sync replicas (``acks=all``): a deposed leader
-cannot acknowledge it, which is why an append is the fence (DESIGN.md §4). What kafka-python cannot do is done here: it bounds
-no memory, and does not say which of its errors leave it open whether the entry was written.
+cannot acknowledge it, which is why an append is the fence (DESIGN.md §4). kafka-python does not say which of its errors
+leave it open whether the entry was written: that is told apart here.
 """
 
 from __future__ import annotations
@@ -20,17 +20,14 @@ from kafka import errors as kafka_errors
 from comity.adapters import kafka_topics, log_rules
 from comity.adapters.kafka_erasure import settle
 from comity.adapters.kafka_lenient import CLOSING_SOCKETS, header
+from comity.adapters.kafka_producer import ASK_SECONDS_MAX, Producer
 from comity.adapters.kafka_reader import KafkaReader
 from comity.domain.log import Entry, Placed, Stream, Topic
 from comity.errors import NotAppended, OutcomeUnknown, Unavailable
 
 BOOTSTRAP_SECONDS_MAX = 5.0  # the library would wait 30 s, and then not say why
 REQUEST_SECONDS_MAX = 5.0
-DELIVERY_SECONDS_MAX = 10.0  # after this an entry that was not acknowledged is given up
-ASK_SECONDS_MAX = 5.0
 RETRY_SECONDS = 0.1  # between two tries of one entry
-BUFFER_BYTES_MAX = 64 * 1024 * 1024  # of entries under way: four of the largest, or 16,000 small ones
-CLOSE_SECONDS_MAX = 5.0
 
 # The same bytes are refused at every try, so no earlier try can have written them.
 _ALWAYS_REFUSED = (
@@ -40,25 +37,6 @@ _ALWAYS_REFUSED = (
     kafka_errors.InvalidTimestampError,
     kafka_errors.InvalidTopicError,
 )
-
-
-class _Buffer:
-    """Bounds the bytes under way."""
-
-    def __init__(self, bytes_max: int) -> None:
-        self._free, self._changed = bytes_max, threading.Condition()
-
-    def take(self, size: int, seconds: float) -> bool:
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._free >= size, max(0.0, seconds)):
-                return False
-            self._free -= size
-            return True
-
-    def give(self, size: int) -> None:
-        with self._changed:
-            self._free += size
-            self._changed.notify_all()
 
 
 class KafkaLog:
@@ -91,7 +69,7 @@ class KafkaLog:
         self._names = {
             stream: TopicPartition(self._name(topic), stream.partition) for topic in Topic for stream in self.streams(topic)
         }
-        self._buffer, self._closing = _Buffer(BUFFER_BYTES_MAX), threading.Lock()
+        self._closing = threading.Lock()
         self._closed = False
         with contextlib.ExitStack() as opened, self._asking("reached"):
             self._admin = KafkaAdminClient(**self._settings)
@@ -105,20 +83,9 @@ class KafkaLog:
                 metrics_enabled=False,
             )
             opened.callback(self._ends.close)
-            self._producer = KafkaProducer(
-                **self._settings,
-                acks="all",
-                linger_ms=0,
-                metrics_enabled=False,
-                delivery_timeout_ms=int(1000 * DELIVERY_SECONDS_MAX),
-                max_block_ms=int(1000 * ASK_SECONDS_MAX),
-                max_request_size=log_rules.RECORD_BYTES_MAX,
-                allow_auto_create_topics=False,
-            )
-            opened.callback(self._producer.close, timeout=0)
-            for topic in Topic:  # else each topic's first append would wait for this
-                with contextlib.suppress(kafka_errors.BrokerResponseError):  # a topic that this client may not see
-                    self._producer.partitions_for(self._name(topic))
+            self._producer = Producer(self._settings)
+            opened.callback(self._producer.close)
+            self._producer.warm([self._name(topic) for topic in Topic])
             opened.pop_all()
 
     @property
@@ -138,12 +105,15 @@ class KafkaLog:
         """
         stream = log_rules.admit(topic, entry)
         deadline = time.monotonic() + timeout_seconds
-        future = self._send(self._names[stream], entry, deadline)
+        future, producer = self._send(self._names[stream], entry, deadline)
         began = time.monotonic()
         try:
             metadata = future.get(max(0.0, deadline - began))
         except kafka_errors.KafkaError as error:
-            raise _failure(error, time.monotonic() - began) from error
+            failure = _failure(error, time.monotonic() - began)
+            if future.is_done and isinstance(failure, OutcomeUnknown):
+                self._producer.retire(producer)  # it may never send again
+            raise failure from error
         if metadata.offset < 0:  # the broker knew it for a duplicate and no longer knew its place
             raise OutcomeUnknown("Kafka took the entry but did not say where it stands", advice="Ask again what was done.")
         return Placed(entry, stream, metadata.offset, metadata.timestamp)
@@ -186,7 +156,7 @@ class KafkaLog:
         with self._closing:
             if not self._closed:
                 self._closed = True
-                self._producer.close(timeout=CLOSE_SECONDS_MAX)
+                self._producer.close()
                 self._ends.close(autocommit=False)
                 self._admin.close()
 
@@ -197,30 +167,19 @@ class KafkaLog:
         if self._closed:
             raise Unavailable("the log is closed", advice="The program is shutting down.")
 
-    def _send(self, partition: TopicPartition, entry: Entry, deadline: float) -> Any:  # noqa: ANN401  # its future is untyped
+    def _send(self, partition: TopicPartition, entry: Entry, deadline: float) -> tuple[Any, KafkaProducer]:
         """Hand the entry to the producer. What fails here was sent to no broker."""
         size = log_rules.FRAME_BYTES_MAX + len(entry.value or b"")
-        if self._closed or not self._buffer.take(size, deadline - time.monotonic()):
+        if self._closed or not self._producer.reserve(size, deadline - time.monotonic()):
             advice = "The program is shutting down." if self._closed else "Brokers are slow or away: try again shortly."
             raise NotAppended("the log is closed" if self._closed else "too much is under way to the log", advice=advice)
+        headers = [(header(name), value) for name, value in entry.headers]
         try:
-            self._producer.partitions_for(partition.topic)  # here, for `send` would return its failure like a broker's
-            future = self._producer.send(
-                partition.topic,
-                entry.value,
-                entry.key,
-                [(header(name), value) for name, value in entry.headers],
-                partition.partition,
-            )
-        except BaseException as error:
-            self._buffer.give(size)
-            if isinstance(error, kafka_errors.KafkaError):
-                raise NotAppended(
-                    f"Kafka was not asked ({type(error).__name__})", advice="Look at the brokers and this client's rights."
-                ) from error
-            raise
-        future.add_both(lambda _: self._buffer.give(size))
-        return future
+            fields = {"value": entry.value, "key": entry.key, "headers": headers}
+            return self._producer.send(partition.topic, partition.partition, size, fields)
+        except kafka_errors.KafkaError as error:
+            advice = "Look at the brokers and this client's rights."
+            raise NotAppended(f"Kafka was not asked ({type(error).__name__})", advice=advice) from error
 
     @contextlib.contextmanager
     def _asking(self, what: str) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib.resources import files
 
 from fastapi import FastAPI
@@ -20,10 +21,10 @@ from comity.web.app import new_app
 __all__ = ["DeskServices", "create"]
 
 
-def create(services: DeskServices) -> FastAPI:
-    """Return the desk: sign-in, and the pages of clerks, investigators, examiners and agencies."""
+def create(services: DeskServices, *, hosts: Collection[str] = ()) -> FastAPI:
+    """Return the desk: sign-in, and everybody's pages; ``hosts`` are the host names it answers to (none named: all)."""
     pages = Pages(services.ledger)
-    app = new_app("comity desk", services.identity, render=pages.problem)
+    app = new_app("comity desk", services.identity, hosts=hosts, render=pages.problem)
     app.mount("/desk/static", StaticFiles(directory=str(files("comity.desk") / "static")), name="static")
     for room in (
         Door(services.identity, pages),

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from comity.bootstrap import Exchange
 from comity.desk import app as desk_app
@@ -22,6 +23,7 @@ from comity.intake.services import IntakeServices
 from comity.operations import app as operations_app
 from comity.search import app as search_app
 from comity.search.services import SearchServices
+from comity.web.limits import SecurityHeaders
 from comity.wire import sealing
 
 WATERMARK_KEY = "watermark/1"
@@ -33,7 +35,7 @@ DOCS = """<!doctype html><html lang="en"><title>comity: HTTP</title><h1>comity o
 <li><a href="/operations/docs">operations</a>: state, recall, repair, people</li></ul></html>"""
 
 
-def http(exchange: Exchange) -> Starlette:
+def http(exchange: Exchange) -> ASGIApp:
     """Return the application: ``/intake``, ``/search``, ``/operations``, and the desk's pages at the root."""
     x = exchange
     intake_services = IntakeServices(
@@ -67,7 +69,7 @@ def http(exchange: Exchange) -> Starlette:
         rejections=x.rejections,
         now=x.now,
     )
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/docs", _docs),
             Route("/healthz", _healthy),
@@ -77,6 +79,7 @@ def http(exchange: Exchange) -> Starlette:
             Mount("/", desk_app.create(desk_services)),
         ]
     )
+    return SecurityHeaders(app)
 
 
 def watermark(exchange: Exchange, place: int) -> str:

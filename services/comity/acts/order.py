@@ -43,7 +43,7 @@ class Orders:
         envelope = verified(self._ledger, entry)
         key, own = signing_key(self._ledger, envelope), event_id(envelope.event) or envelope.event_id
         if not isinstance(envelope.event, PUBLISHED_BY_PARTIES):
-            raise InvalidInput("This is no order, grant or registration.", advice="Send enrolments to /v1/enrolments.")
+            raise InvalidInput("This is no order, grant or registration.", advice="An enrolment is handed in by itself.")
         refusal = refuse(envelope.event, self._ledger.progress().next, key, genesis=False)
         if refusal is not None:
             raise NotPermitted(refusal.message, advice="Nothing was entered.", reason=refusal.reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comity.acts.journal import Journal
 from comity.domain import entries as e
-from comity.domain.ids import Ori, PartyId
+from comity.domain.ids import KeyId, Ori, PartyId
 from comity.domain.policy import REQUESTER_CLASSES, digest
 from comity.domain.posting import Agency, Court
 from comity.errors import Conflict, Halted, InvalidInput, Unavailable
@@ -50,6 +50,7 @@ class Register:
             raise InvalidInput(f"Unknown class {requester_class!r:.40}.", advice=f"Use one of: {', '.join(REQUESTER_CLASSES)}.")
         if self._ledger.rows(Agency, ori=ori):
             raise Conflict(f"{ori} is registered already.", advice="To add a key, register the key alone.")
+        self._check_key(public_key)
         self._enter(e.AgencyRegistered(ori, name, requester_class), ori)
         return self.key(PartyId(ori), e.Role.AGENCY, public_key)
 
@@ -57,15 +58,23 @@ class Register:
         """Register a court with its public key; return the position. Raises InvalidInput or Conflict."""
         if self._ledger.rows(Court, court_id=court_id):
             raise Conflict(f"{court_id} is registered already.", advice="To add a key, register the key alone.")
+        self._check_key(public_key)
         self._enter(e.CourtRegistered(court_id, name), court_id)
         return self.key(court_id, e.Role.COURT, public_key)
 
     def key(self, party: PartyId, role: e.Role, public_key: bytes) -> int:
         """Register a party's public key (Ed25519, 32 bytes); return the position."""
+        kid = self._check_key(public_key)
+        return self._enter(e.KeyRegistered(kid, party, role, public_key), party)
+
+    def _check_key(self, public_key: bytes) -> KeyId:
+        """Return the key's id, before anything is entered. Raises InvalidInput or Conflict."""
         if len(public_key) != KEY_BYTES:
             raise InvalidInput("An Ed25519 public key has 32 bytes.", advice="Send the raw key in base64.")
         kid = key_id(public_key)
-        return self._enter(e.KeyRegistered(kid, party, role, public_key), party)
+        if any(held.kid == kid for held in self._ledger.signing_keys()):
+            raise Conflict("This key is registered already, and a key speaks for one party.", advice="Make a new key.")
+        return kid
 
     def _enter(self, event: e.Party, key: str) -> int:
         position = self._journal.enter(event, key=key, signer=self._administrator).position

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
+from typing import TypeVar
 
 from comity.domain import posting as p
 from comity.domain.entries import RecordClass
@@ -32,7 +35,7 @@ class Question:
     classes: frozenset[RecordClass]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """The rows that bear on a judgement, from one snapshot of the ledger, whose position (``applied``) is part of it."""
 
@@ -43,6 +46,14 @@ class Facts:
     grants: tuple[p.Grant, ...] = ()
     agencies: tuple[p.Agency, ...] = ()
     ticks: tuple[p.Tick, ...] = ()
+
+    @cached_property
+    def _of_record(self) -> dict[RecordId, list[p.Index]]:
+        return _grouped(self.indexes, lambda row: row.record_id)
+
+    @cached_property
+    def _of_target(self) -> dict[str, list[p.Index]]:
+        return _grouped(self.indexes, lambda row: row.target)
 
     def clock(self, as_of: int) -> datetime | None:
         """Return the latest time that had been entered: lower ticks do nothing (rule 8)."""
@@ -58,14 +69,16 @@ class Facts:
 
         Kin are records with the same booking number or photograph file: a sealed record must not come back under another id.
         """
-        held = [row for row in self.indexes if row.holds(as_of)]
-        own = {row.target for row in held if row.record_id == record_id}
-        shared = {row.target for row in held if row.record_id == record_id and row.kin}
-        kin = {row.record_id for row in held if row.target in shared} | {record_id}
-        return frozenset(own | {p.record_target(r) for r in kin} | {row.target for row in held if row.record_id in kin})
+        own = [row for row in self._of_record.get(record_id, ()) if row.holds(as_of)]
+        bearers = (row for one in own if one.kin for row in self._of_target[one.target] if row.holds(as_of))
+        kin = {row.record_id for row in bearers} | {record_id}
+        held = (row.target for r in kin for row in self._of_record.get(r, ()) if row.holds(as_of))
+        return frozenset(map(p.record_target, kin)).union(held)
 
     def covering(self, record: p.Record, as_of: int) -> tuple[p.Suppression, ...]:
         """Return the orders that cover this record as of a position."""
+        if not self.suppressions:
+            return ()
         names, now = self.targets(record.record_id, as_of), self.clock(as_of)
         return tuple(
             row
@@ -75,6 +88,16 @@ class Facts:
             and row.owner_only in (None, record.owner)
             and (row.lapses_at is None or now is None or row.lapses_at > now)
         )
+
+
+Name = TypeVar("Name", bound=str)
+
+
+def _grouped(rows: Iterable[p.Index], name: Callable[[p.Index], Name]) -> dict[Name, list[p.Index]]:
+    groups: dict[Name, list[p.Index]] = {}
+    for row in rows:
+        groups.setdefault(name(row), []).append(row)
+    return groups
 
 
 def verdict(facts: Facts, question: Question, record_id: RecordId, as_of: int) -> Verdict:

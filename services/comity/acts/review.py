@@ -14,7 +14,7 @@ from comity.acts.searches import Kept, Proposed, Searches
 from comity.domain import entries as e
 from comity.domain.ids import Ori, SearchId, UserId, search_key
 from comity.domain.log import JOURNAL
-from comity.domain.posting import Review
+from comity.domain.posting import Review, Search
 from comity.errors import InvalidInput, NotFound, NotPermitted
 from comity.ports import EventLog, KeyVault, LedgerView
 from comity.wire import sealing
@@ -22,6 +22,7 @@ from comity.wire.envelope import from_entry
 
 FINDINGS = ("possible", "excluded", "inconclusive")
 TEXT_MAX = 2_000
+REOPENED_MAX = 100  # copies of copies that are followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Examine:
         if finding not in FINDINGS:
             raise InvalidInput(f"Unknown finding {finding!r:.40}.", advice=f"Use one of: {', '.join(FINDINGS)}.")
         kept, proposed = self._candidate(search, candidate, requester)
-        if kept.entry.user == user:
+        if user == self._searcher(kept):
             raise NotPermitted("Whoever searched cannot review.", advice="Ask another examiner: two people look.")
         review_id = secrets.token_hex(12)
         sealed = self._seal(kept, f"finding/{review_id}", {"finding": finding, "notes": notes[:TEXT_MAX]})
@@ -113,6 +114,16 @@ class Examine:
         if answer is None:
             raise NotFound("There is no such candidate.", advice="Open the search again.")
         return answer
+
+    def _searcher(self, kept: Kept) -> str:
+        """Return who made the search, whoever opened it again since: a reopened copy makes nobody another person."""
+        user, search = str(kept.entry.user), kept.entry.reopens
+        for _ in range(REOPENED_MAX):
+            rows = self._ledger.rows(Search, search_id=search) if search else ()
+            if not rows:
+                break
+            user, search = rows[-1].user, rows[-1].reopens
+        return user
 
     def _reviews(self, search: SearchId, proposed: Proposed, user: UserId) -> list[Review]:
         rows = self._ledger.rows(Review, search_id=search)

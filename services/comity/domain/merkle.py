@@ -33,6 +33,11 @@ class Frontier:
             size >>= 1
         return Frontier(self.size + 1, (*roots, node))
 
+    @property
+    def tail_size(self) -> int:
+        """Return how many of the newest leaves the last root covers: enough to know a log's end again."""
+        return self.size & -self.size
+
     def head(self) -> bytes:
         """Return the tree's root hash; of no leaves, the hash of nothing."""
         if not self.roots:

@@ -14,6 +14,7 @@ from comity.domain import entries as e
 from comity.domain.authority import Refusal, event_id, refuse
 from comity.domain.ids import PartyId
 from comity.domain.log import JOURNAL, Batch, Placed, Stream, leaf
+from comity.domain.merkle import Frontier
 from comity.domain.posting import End, Enter, Key, Signer, ended, post
 from comity.errors import Halted
 from comity.ports import EventLog, Ledger, Posted, Progress
@@ -22,6 +23,7 @@ from comity.wire.codec import Undecodable
 from comity.wire.envelope import Envelope, from_entry
 from comity.wire.signing import BadSignature
 
+TAIL_MAX, TAIL_SECONDS = 65_536, 10.0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DEDUPLICATED = e.Order.__args__
 
@@ -47,9 +49,32 @@ class LedgerProjection:
                 "The ledger is ahead of its journal: the log was restored or truncated.",
                 advice="Restore the whole journal; if entries are truly gone, tell every agency, then `comity rebuild`.",
             )
+        self._check_tail(self._progress.frontier)
         self._keys = {key.kid: key for key in self._ledger.signing_keys()}
         self._watch.publish(self._progress.next)
         return {JOURNAL: self._progress.next}
+
+    def _check_tail(self, frontier: Frontier) -> None:
+        """Read the newest applied entries again and compare: another log of the same length is not this ledger's (rule 11).
+
+        What the last root of the frontier covers is read, a handful on average; ``fsck`` compares the whole.
+        """
+        count = frontier.tail_size
+        if not 0 < count <= TAIL_MAX:
+            return
+        again, position = Frontier(), frontier.size - count
+        with self._log.open({JOURNAL: position}) as reader:
+            while again.size < count:
+                batch = reader.poll(timeout_seconds=TAIL_SECONDS, entries_max=count - again.size).get(JOURNAL)
+                if batch is None or not batch.entries:
+                    break
+                for placed in batch.entries[: count - again.size]:
+                    again = again.append(leaf(placed.entry))
+        if again.head() != frontier.roots[-1]:
+            raise Halted(
+                "The journal's newest entries are not those that the ledger applied.",
+                advice="This is another journal, or it was changed. Restore the one that belongs to the ledger.",
+            )
 
     def apply(self, stream: Stream, batch: Batch) -> None:
         """Apply a batch in one transaction, then publish the position."""

@@ -104,17 +104,16 @@ def admissions(draw: st.DrawFn) -> Said:
 def ordered(draw: st.DrawFn) -> Said:
     name, named = draw(orders), draw(numbers)
     ends = draw(st.lists(orders, min_size=1, max_size=2))
-    event = draw(
-        st.sampled_from([
-            seal(name, *named, indexes=draw(indexes), mode=draw(st.sampled_from(MODES))),
-            seal(name, *named),
-            provisional(name, *named, lapses_at=draw(times)),
-            expungement(name, *named, indexes=draw(indexes)),
-            unseal("u" + name, *ends),
-            unseal("v" + name, *ends),
-            lift("l" + name, *ends),
-        ])
-    )  # fmt: skip
+    choices: list[e.JournalEntry] = [
+        seal(name, *named, indexes=draw(indexes), mode=draw(st.sampled_from(MODES))),
+        seal(name, *named),
+        provisional(name, *named, lapses_at=draw(times)),
+        expungement(name, *named, indexes=draw(indexes)),
+        unseal("u" + name, *ends),
+        unseal("v" + name, *ends),
+        lift("l" + name, *ends),
+    ]
+    event = draw(st.sampled_from(choices))
     return Said(event, draw(signers))
 
 
@@ -124,7 +123,8 @@ def shared(draw: st.DrawFn) -> Said:
     classes = tuple(draw(st.lists(st.sampled_from(list(RecordClass)), min_size=1, max_size=3)))
     purposes = tuple(draw(st.lists(st.sampled_from(PURPOSES), min_size=1)))
     given_ = grant(name, owner, grantee, expires_at=draw(times), classes=classes, purposes=purposes)
-    event: e.JournalEntry = draw(st.sampled_from([given_, given_, e.ShareRevoked(GrantId(name))]))
+    choices: list[e.JournalEntry] = [given_, given_, e.ShareRevoked(GrantId(name))]
+    event = draw(st.sampled_from(choices))
     return Said(event, draw(st.sampled_from([owner, owner, grantee])))
 
 

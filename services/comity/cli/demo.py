@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import threading
 from pathlib import Path
@@ -12,32 +11,27 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from comity.cli.context import state
 from comity.errors import ComityError
 
 PORT = 8765
+app = typer.Typer()
 
 
+@app.command(epilog="Example: comity demo --once --kafka local")
 def demo(
+    ctx: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="End after the story instead of serving on.")] = False,
-    kafka: Annotated[
-        str | None, typer.Option(help="`local` starts a real Apache Kafka; HOST:PORT uses yours; default: an embedded log.")
-    ] = None,
-    port: Annotated[int, typer.Option(help="Where to serve; 0 picks a free port.")] = PORT,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to serve on; 0 picks a free port.")] = PORT,
 ) -> None:
-    """Tell the whole story on a fresh home: enrol, search, seal, erase, and every way back.
+    """Show what comity does, in about two minutes, on people who do not exist.
 
-    Example: comity demo --once --kafka local
+    Everything happens on a fresh home that is removed at the end. --kafka local does it on a real Apache Kafka.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     console = Console(width=None if Console().is_terminal else 120)
-    with tempfile.TemporaryDirectory(prefix="comity-demo-") as folder:
-        try:
-            failed = _tell(console, Path(folder) / "home", kafka, 0 if once else port, once=once)
-        except KeyboardInterrupt:
-            console.print("\nstopped; the demo's home is removed")
-            raise typer.Exit(130) from None
-        finally:
-            shutil.rmtree(Path(folder) / "home", ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="comity-demo-", ignore_cleanup_errors=True) as folder:
+        failed = _tell(console, Path(folder) / "home", state(ctx).kafka, 0 if once else port, once=once)
     if failed:
         raise typer.Exit(1)
 

@@ -6,13 +6,17 @@ says so at once. The second uses the place where it lets proxies be plugged in.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
+from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import KafkaNetSocket
 from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch
+
+_Client = TypeVar("_Client")
 
 
 class _Name(str):
@@ -95,3 +99,19 @@ class _ClosingSocket(KafkaNetSocket):
 
 
 CLOSING_SOCKETS = {"proxy_url": "direct://"}  # a client's setting: its "proxy" is the class above
+
+
+def build(make: Callable[..., _Client], **settings: Any) -> _Client:  # noqa: ANN401  # whatever the client takes
+    """Make a client; where no broker is found, leave nothing open: the library leaves a thread and two sockets."""
+    made: list[KafkaNetClient] = []
+
+    def connections(**configs: Any) -> KafkaNetClient:  # noqa: ANN401
+        made.append(KafkaNetClient(**configs))
+        return made[-1]
+
+    try:
+        return make(**settings, kafka_client=connections)
+    except BaseException:
+        for one in made:
+            one.close()
+        raise

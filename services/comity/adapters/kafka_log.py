@@ -19,7 +19,7 @@ from kafka import errors as kafka_errors
 
 from comity.adapters import kafka_topics, log_rules
 from comity.adapters.kafka_erasure import settle
-from comity.adapters.kafka_lenient import CLOSING_SOCKETS, header
+from comity.adapters.kafka_lenient import CLOSING_SOCKETS, build, header
 from comity.adapters.kafka_producer import ASK_SECONDS_MAX, Producer
 from comity.adapters.kafka_reader import KafkaReader
 from comity.domain.log import Entry, Placed, Stream, Topic
@@ -72,10 +72,11 @@ class KafkaLog:
         self._closing = threading.Lock()
         self._closed = False
         with contextlib.ExitStack() as opened, self._asking("reached"):
-            self._admin = KafkaAdminClient(**self._settings)
+            self._admin = build(KafkaAdminClient, **self._settings)
             opened.callback(self._admin.close)
             kafka_topics.ensure(self._admin, self._name, replication=replication, compaction=compaction)
-            self._ends = KafkaConsumer(
+            self._ends = build(
+                KafkaConsumer,
                 **self._settings,
                 group_id=None,
                 isolation_level="read_committed",

@@ -16,6 +16,7 @@ from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
 from comity.adapters import log_rules
+from comity.adapters.kafka_lenient import build
 
 ASK_SECONDS_MAX = 5.0
 DELIVERY_SECONDS_MAX = 10.0  # after this an entry that was not acknowledged is given up
@@ -114,7 +115,8 @@ class Producer:
 
     def _make(self) -> KafkaProducer:
         try:
-            return KafkaProducer(
+            return build(
+                KafkaProducer,
                 **self._settings,
                 acks="all",
                 linger_ms=0,

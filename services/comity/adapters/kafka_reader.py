@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.consumer.fetcher import ConsumerRecord
 
-from comity.adapters.kafka_lenient import make_lenient
+from comity.adapters.kafka_lenient import build, make_lenient
 from comity.domain.log import Batch, Entry, Placed, Stream
 from comity.errors import Halted, Unavailable
 
@@ -32,13 +32,14 @@ class KafkaReader:
         self._alive = alive  # raises once the log is closed
         self._streams = {names[stream]: stream for stream in starts}
         self._at = {names[stream]: at for stream, at in starts.items()}
-        self._consumer = KafkaConsumer(
+        self._consumer = build(
+            KafkaConsumer,
             **settings,
             group_id=None,
             metrics_enabled=False,
             allow_auto_create_topics=False,
             enable_auto_commit=False,
-            auto_offset_reset="none",  # type: ignore[arg-type]  # the stubs lack it
+            auto_offset_reset="none",
             isolation_level="read_committed",
             fetch_max_bytes=FETCH_BYTES_MAX,
             max_partition_fetch_bytes=FETCH_BYTES_MAX // 16,

@@ -1,0 +1,280 @@
+"""The ledger on SQL: one writer, one journal, whole transactions (rules 4, 10, 11; R15, R47)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+
+from comity.adapters.sql.engine import open_engine
+from comity.adapters.sql.ledger import SqlLedger
+from comity.adapters.sql.positions import SqlPositions
+from comity.domain import entries as e
+from comity.domain import posting as p
+from comity.domain.ids import OrderId, Ori
+from comity.domain.log import JOURNAL, Batch, Entry
+from comity.domain.merkle import Frontier
+from comity.errors import Halted
+from comity.ports import Posted, Progress
+from comity.projection.ledger import LedgerProjection
+from comity.projection.watch import PositionWatch
+from journals import COURT, A, B, Core, admission, grant, minutes, record, seal, signed, tag, unseal
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_engine(tmp_path / "ledger.db")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def core(engine: Engine) -> Core:
+    return Core(SqlLedger(engine)).found()
+
+
+def stored(core: Core) -> dict[str, tuple[p.Row, ...]]:
+    return {kind.__name__: core.ledger.rows(kind) for kind in p.IDENTITY}
+
+
+def moved(progress: Progress, leaf: bytes = b"x") -> Progress:
+    frontier = progress.frontier.append(leaf)
+    return replace(progress, next=frontier.size, frontier=frontier)
+
+
+def test_a_zombie_of_an_older_epoch_rolls_back(core: Core) -> None:
+    """Rule 11: a writer that was replaced changes nothing, not even rows that it has inserted."""
+    zombie = core.ledger.progress()
+    core.ledger.claim(zombie.topic_id)
+    before = stored(core)
+    posted = Posted(zombie.next, COURT, p.post(seal("o1", 1), zombie.next, p.Signer(COURT, e.Role.COURT), minutes(0)))
+    with pytest.raises(Halted, match="Another projector"):
+        core.ledger.apply(zombie, moved(zombie), [posted])
+    assert stored(core) == before
+    assert core.ledger.progress().next == zombie.next
+
+
+def test_a_second_projector_on_the_same_ledger_stops_the_first(core: Core) -> None:
+    """Rule 11: the newer one goes on."""
+    second = LedgerProjection(core.log, core.ledger, PositionWatch())
+    second.starts()
+    core.say(admission(1))
+    with pytest.raises(Halted):
+        core.apply()
+    start = core.ledger.progress().next
+    second.apply(JOURNAL, Batch(tuple(core.log.held()[start:]), start + 1))
+    assert [row.record_id for row in core.ledger.rows(p.Record)] == [record(1)]
+
+
+def test_an_entry_applied_twice_moves_the_ledger_once(core: Core) -> None:
+    """R15: offset rewind."""
+    seen = core.ledger.progress()
+    core.ledger.apply(seen, moved(seen), [Posted(seen.next, "")])
+    with pytest.raises(Halted):
+        core.ledger.apply(seen, moved(seen), [Posted(seen.next, "")])
+    assert core.ledger.progress().next == seen.next + 1
+
+
+def test_a_gap_in_the_journal_halts(core: Core) -> None:
+    """Rule 1: the journal has no gaps."""
+    core.say(admission(1))
+    core.say(admission(2))
+    start = core.ledger.progress().next
+    with pytest.raises(Halted, match="gap"):
+        core.projection.apply(JOURNAL, Batch(tuple(core.log.held()[start + 1 :]), start + 2))
+    assert core.ledger.rows(p.Record) == ()
+    assert core.watch.position == start
+
+
+def test_another_journal_halts(core: Core) -> None:
+    """Rule 11: a topic made anew is another topic, whatever its name."""
+    core.log.name = "log-2"
+    with pytest.raises(Halted, match="another journal"):
+        LedgerProjection(core.log, core.ledger, PositionWatch()).starts()
+
+
+def test_a_ledger_ahead_of_its_journal_halts(core: Core) -> None:
+    """Rule 11: a log restored from an old copy would give a place twice."""
+    core.log.held().pop()
+    with pytest.raises(Halted, match="ahead"):
+        LedgerProjection(core.log, core.ledger, PositionWatch()).starts()
+
+
+@pytest.mark.parametrize("statement", ["UPDATE suppression", "INSERT INTO refused", "INSERT INTO seen", "INSERT INTO record"])
+def test_a_crash_inside_a_batch_leaves_nothing_of_it(core: Core, engine: Engine, statement: str) -> None:
+    """R15: no half-applied state; applied again afterwards, whole."""
+    core.say(seal("o1", 1), COURT)
+    core.apply()
+    before, position = stored(core), core.ledger.progress()
+    core.say(admission(1))
+    core.say(unseal("u1", "o1"), COURT)
+    core.append(Entry(b"k", b"garbage"))
+
+    def crash(_c: object, _cursor: object, text: str, *_: object) -> None:
+        if text.startswith(statement):
+            raise OSError("the machine went down")
+
+    event.listen(engine, "before_cursor_execute", crash)
+    with pytest.raises(OSError, match="went down"):
+        core.apply()
+    event.remove(engine, "before_cursor_execute", crash)
+    assert stored(core) == before
+    assert core.ledger.progress() == position
+    assert core.watch.position == position.next
+    core.projection.starts()
+    core.apply()
+    assert [row.ended for row in core.ledger.rows(p.Suppression)] == [position.next + 1]
+    assert [x.position for x in core.ledger.refusals()] == [position.next + 2]
+
+
+def test_keys_learned_in_a_batch_that_failed_are_forgotten(core: Core, engine: Engine) -> None:
+    """Rule 7: a verdict over the journal's prefix alone, never over a half-applied batch."""
+    from journals import ADMINISTRATOR, key  # noqa: PLC0415 - this test alone
+
+    core.say(e.KeyRevoked(key(COURT).kid), ADMINISTRATOR)
+
+    def crash(*_: object) -> None:
+        raise OSError("the machine went down")
+
+    event.listen(engine, "commit", crash)
+    with pytest.raises(OSError, match="went down"):
+        core.apply()
+    event.remove(engine, "commit", crash)
+    core.log.held().pop()
+    core.say(seal("o1", 1), COURT)
+    core.projection.starts()
+    core.apply()
+    assert [row.order_id for row in core.ledger.rows(p.Suppression)] == ["o1"]
+
+
+def test_facts_and_their_position_come_from_one_snapshot(core: Core, engine: Engine) -> None:
+    """Rule 4: one statement, one snapshot, the position included."""
+    core.say(admission(1))
+    core.apply()
+    begun, applied = core.ledger.progress().next, threading.Event()
+    core.say(seal("o1", 1), COURT)
+
+    def meanwhile(_c: object, _cursor: object, text: str, *_: object) -> None:
+        if "FROM blind_index" in text and not applied.is_set():
+            applied.set()
+            other = threading.Thread(target=core.apply)
+            other.start()
+            other.join()
+
+    event.listen(engine, "before_cursor_execute", meanwhile)
+    facts = core.ledger.facts(B, [record(1)], begun)
+    event.remove(engine, "before_cursor_execute", meanwhile)
+    assert applied.is_set()
+    assert core.ledger.progress().next == begun + 1
+    assert (facts.applied, facts.suppressions) == (begun, ())
+    assert core.ledger.facts(B, [record(1)], begun).suppressions
+
+
+def test_an_order_is_remembered_for_ever_by_signer_and_id(core: Core) -> None:
+    """Rule 10: the same again is nothing, other bytes of the same id are refused."""
+    place = core.say(seal("o1", 1), COURT)
+    core.say(seal("o1", 1), COURT)
+    core.say(seal("o1", 2), COURT)
+    core.say(seal("o1", 3), A)
+    core.apply()
+    held = core.ledger.seen(COURT, "o1")
+    assert held is not None
+    assert held[1] == place
+    assert core.ledger.seen(B, "o1") is None
+    assert {row.target for row in core.ledger.rows(p.Suppression)} == {f"record:{record(1)}", f"record:{record(3)}"}
+    assert [(x.position, x.refused.reason) for x in core.ledger.refusals(COURT) if x.refused] == [(place + 2, "same-id")]
+    assert core.ledger.refusals_between(place, place + 2) == ()
+    assert len(core.ledger.refusals_between(place, place + 3)) == 1
+
+
+def test_records_are_found_by_their_own_id_and_by_their_indexes(core: Core) -> None:
+    """R10: a clerk finds a record by its numbers."""
+    case, photo = tag(e.IndexKind.COURT_CASE, "c"), tag(e.IndexKind.PHOTOGRAPH, "p")
+    core.say(admission(1, A, case))
+    core.say(admission(2, B, case, photo))
+    core.apply()
+    assert core.ledger.found([p.index_target(case)]) == (record(1), record(2))
+    assert core.ledger.found([p.index_target(photo), p.record_target(record(1))]) == (record(1), record(2))
+    assert core.ledger.found([p.record_target(record(9))]) == ()
+
+
+def test_a_record_that_is_to_come_is_judged_by_what_it_would_bear(core: Core) -> None:
+    """R18b: also by kin: a photograph of a record that is sealed by its case."""
+    case, photo = tag(e.IndexKind.COURT_CASE, "c"), tag(e.IndexKind.PHOTOGRAPH, "p")
+    core.say(admission(1, A, case, photo))
+    core.say(seal("o1", indexes=[case]), COURT)
+    core.apply()
+    would_be = p.Record(entered=-1, record_id=record(2), owner=Ori(B), record_class=e.RecordClass.BOOKING, version=0,
+                        enrolment_sha256=b"")  # fmt: skip
+    own = p.Index(entered=-1, record_id=record(2), target=p.index_target(photo), kin=True)
+    facts = core.ledger.prospect([own.target, p.record_target(record(2))])
+    covering = replace(facts, indexes=(*facts.indexes, own)).covering(would_be, facts.applied)
+    assert [order.order_id for order in covering] == ["o1"]
+
+
+def test_thousands_of_records_are_judged_in_one_read(core: Core) -> None:
+    """R18c: more than a statement's parameters."""
+    for start in range(0, 1200, 400):
+        records = tuple(admission(n).records[0] for n in range(start, start + 400))
+        core.say(e.RecordsAdmitted(records))
+    core.say(grant("g1"), A)
+    core.apply()
+    facts = core.ledger.facts(B, [record(n) for n in range(1200)], core.ledger.progress().next)
+    assert len(facts.records) == 1200
+
+
+@pytest.mark.parametrize("at", [datetime(2199, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC), datetime(1900, 1, 1, tzinfo=UTC)])
+def test_the_first_and_last_time_that_the_wire_takes_come_back_as_they_were(core: Core, at: datetime) -> None:
+    """Rule 8: a rounded expiry would be another one."""
+    core.say(grant("g1", expires_at=at), A)
+    core.apply()
+    (row,) = core.ledger.rows(p.Grant)
+    assert row.expires_at == at
+    assert row.expires_at.utcoffset() == timedelta(0)
+
+
+def test_a_naive_time_is_refused(core: Core) -> None:
+    """Rule 8: a time without its zone is no time."""
+    seen = core.ledger.progress()
+    naive = p.Tick(entered=seen.next, at=datetime(2026, 1, 1))  # noqa: DTZ001 - that is the point
+    with pytest.raises(Exception, match="naive"):
+        core.ledger.apply(seen, moved(seen), [Posted(seen.next, "", (p.Enter(naive),))])
+
+
+def test_the_frontier_is_the_journals_own(core: Core) -> None:
+    """Rule 11, R34: a view keeps the Merkle head at its position."""
+    from comity.domain.log import leaf  # noqa: PLC0415 - this test alone
+
+    frontier = Frontier()
+    for placed in core.log.held():
+        frontier = frontier.append(leaf(placed.entry))
+    assert core.ledger.progress().frontier == frontier
+
+
+def test_a_reset_forgets_every_row_and_the_position(core: Core) -> None:
+    """R47: a rebuild starts from nothing."""
+    core.say(seal("o1", 1), COURT)
+    core.append(signed(unseal("x", "o1"), "exchange"))
+    core.apply()
+    core.ledger.reset()
+    assert not any(stored(core).values())
+    assert core.ledger.refusals() == ()
+    assert core.ledger.seen(COURT, OrderId("o1")) is None
+    assert core.ledger.progress().next == 0
+
+
+def test_positions_are_kept_by_name_and_stream(engine: Engine) -> None:
+    """DESIGN §7: a consumer is a name, what it follows, and how far it is."""
+    positions = SqlPositions(engine)
+    positions.save("purge", "s/0", 3)
+    positions.save("purge", "s/1", 4)
+    positions.save("purge", "s/0", 5)
+    positions.save("encoder", "s/0", 9)
+    assert positions.load("purge") == {"s/0": 5, "s/1": 4}
+    positions.clear("purge")
+    assert (positions.load("purge"), positions.load("encoder")) == ({}, {"s/0": 9})

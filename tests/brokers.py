@@ -21,6 +21,8 @@ from comity.adapters.local_kafka import LocalKafka
 
 FETCH_JARS = "from comity.adapters.kafka_jars import cache_folder, classpath; classpath(cache_folder())"
 
+_LEFT_TO_THE_LAST: list[LocalKafka] = []  # a process that is still running must not be collected: that would be a warning
+
 
 @dataclass(frozen=True, slots=True)
 class Broker:
@@ -71,3 +73,5 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         with _counted(folder, -1) as users:
             if users == 0:
                 kafka.stop()
+            else:
+                _LEFT_TO_THE_LAST.append(kafka)

@@ -63,5 +63,5 @@ def leaf(entry: Entry) -> bytes:
     """Return an entry's bytes as the Merkle tree takes them: each part behind its length, so none can pass for another."""
     parts = [entry.key or b"", b"\x00" if entry.value is None else b"\x01" + entry.value]
     for name, value in entry.headers:
-        parts += [name.encode(), value]
+        parts += [name.encode("utf-8", "surrogateescape"), value]  # a stranger's header name may be no UTF-8
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)

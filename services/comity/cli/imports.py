@@ -22,11 +22,11 @@ from comity.cli import publishing
 from comity.cli.connect import Api, connect
 from comity.cli.context import State, state
 from comity.cli.output import emit, errors, note, say, table
-from comity.cli.report import DONE, SENT, Report
+from comity.cli.report import DONE, SENT, SUPPRESSED, Report
+from comity.cli.roles import AGENCY_WRITER
 from comity.cli.rows import COLUMNS, NEEDED, Refused, Row, Rows
 from comity.client import Publisher
-from comity.errors import InvalidInput, SuppressedRecord
-from comity.web.session import AGENCY_WRITER
+from comity.errors import Conflict, InvalidInput
 
 app = typer.Typer()
 UNDECIDED_MAX = 200  # sent and not yet admitted or rejected
@@ -67,11 +67,6 @@ class Tally:
         return not self.refusals and not self.rejected
 
 
-@app.callback()
-def group() -> None:
-    """Import."""
-
-
 @app.command("import", epilog="Exit code 2 where rows were refused or rejected. Example: comity import bookings.csv --check")
 def import_(
     ctx: typer.Context,
@@ -100,7 +95,8 @@ def import_(
     try:
         _check(said, bookings, tally) if check else _send(said, bookings, tally, path)
     except KeyboardInterrupt:
-        _show(tally, path)
+        if not said.json:
+            _show(tally, path)
         note("Stopped. Run the same command again: it goes on from here.")
         raise
     answer = _answer(tally, file, None if check else path)
@@ -161,6 +157,10 @@ class Sender:
             else:
                 self.tally.decide(before)
             return
+        booking = row.booking
+        if self.report.stands(booking.owner, booking.booking_number, booking.version) is not None:
+            self._refuse(row, "changed", "This row changed since it was sent: give the booking a higher version.")
+            return
         self._publish(row)
         self.drain(UNDECIDED_MAX)
 
@@ -183,18 +183,21 @@ class Sender:
         try:
             photographs = tuple(path.read_bytes() for path in row.photographs)
             record, receipt = publishing.publish(to, replace(row.booking, photographs=photographs))
-        except SuppressedRecord as error:
-            self._decided(row, {"state": "suppressed", "reason": "suppressed", "advice": error.advice})
+        except Conflict as error:  # an order covers it, or its key was destroyed by one
+            self._decided(row, {"state": SUPPRESSED, "reason": error.kind, "advice": error.advice})
             return
         except (InvalidInput, OSError) as error:
             sentence = error.message if isinstance(error, InvalidInput) else "A photograph cannot be read."
-            self.tally.refuse(row.line, "invalid", sentence)
-            self.report.refuse(row.line, "invalid", sentence)
+            self._refuse(row, "invalid", sentence)
             return
         self.tally.sent += 1
         place = {"topic": receipt.topic, "partition": receipt.partition, "position": receipt.position, "sha256": receipt.sha256}
         self.report.add(row.digest, **_names(row), state=SENT, record_id=record, receipt=place)
         self.undecided.append((row, record))
+
+    def _refuse(self, row: Row, code: str, sentence: str) -> None:
+        self.tally.refuse(row.line, code, sentence)
+        self.report.refuse(row.line, code, sentence)
 
     def _decided(self, row: Row, found: dict[str, Any]) -> None:
         self.tally.decide(found)

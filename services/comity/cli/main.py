@@ -90,7 +90,7 @@ class Commands(TyperGroup):
         """Run the command; whatever it raises is told to the person, and ends in a documented exit code."""
         try:
             return super().invoke(ctx)
-        except typer.Exit:
+        except (typer.Exit, BrokenPipeError):  # typer ends both as it should: a reader may have enough
             raise
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost of all
             raise typer.Exit(tell(error, as_json=bool(ctx.params.get("as_json")))) from None

@@ -10,7 +10,7 @@ import typer
 from comity.cli.connect import OPERATIONS, REPAIR_SECONDS, connect
 from comity.cli.context import state
 from comity.cli.output import emit, fields, say, table
-from comity.web.session import ADMINISTRATOR, AUDITOR, OPERATOR
+from comity.cli.roles import ADMINISTRATOR, AUDITOR, OPERATOR
 
 app = typer.Typer()
 READERS = (AUDITOR, OPERATOR, ADMINISTRATOR)
@@ -89,8 +89,10 @@ def journal(
     """List the journal's entries by position; what is encrypted stays so."""
     with connect(state(ctx), *READERS) as api:
         entries = api.get(f"{OPERATIONS}/journal", first=first, count=count)
-    rows = [(e["position"], e["at"], e["type"] or f"unreadable: {e['unreadable']}", e.get("key"), e.get("id")) for e in entries]
-    columns = ("position", "at", "type", "key", "id")
+    rows = [
+        (e["position"], e["at"][:19], e["type"] or f"unreadable: {e['unreadable']}", e.get("key"), e.get("id")) for e in entries
+    ]
+    columns = ("position", "at (UTC)", "type", "key", "id")
     emit(state(ctx), entries, lambda: table("Journal", columns, rows, empty="no entry from there on."))
 
 

@@ -11,8 +11,8 @@ import typer
 from comity.cli.connect import INTAKE, Api, connect, only
 from comity.cli.context import State, state
 from comity.cli.output import emit, note, say, table
+from comity.cli.roles import CLERK
 from comity.errors import InvalidInput
-from comity.web.session import CLERK
 
 app = typer.Typer()
 DOCUMENT_BYTES_MAX = 10 * 1024 * 1024

@@ -55,19 +55,26 @@ def table(
 ) -> None:
     """Print a table, or a sentence where it has no row."""
     console = errors() if to_errors else Console()
-    drawn = Table(title=title or None, title_justify="left", header_style="bold", show_lines=False)
+    drawn = Table(header_style="bold")
     for column in columns:
         drawn.add_column(column, overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(clean(cell)) for cell in row))
-    console.print(drawn if drawn.row_count else Text(f"{title}: {empty}" if title else empty))
+    if not drawn.row_count:
+        console.print(Text(f"{title}: {empty}" if title else empty), soft_wrap=True)
+        return
+    if title:  # not the table's own: that one is folded to its width, and numbers in it could not be copied
+        console.print(Text(clean(title), style="italic"), soft_wrap=True)
+    console.print(drawn)
 
 
 def fields(title: str, pairs: Iterable[tuple[str, object]]) -> None:
     """Print a small table of names and values."""
-    drawn = Table(title=title or None, title_justify="left", show_header=False)
+    drawn = Table(show_header=False)
     drawn.add_column(style="bold", no_wrap=True)
     drawn.add_column(overflow="fold")
     for name, value in pairs:
         drawn.add_row(name, Text(clean(value)))
+    if title:
+        say(title, style="italic")
     Console().print(drawn)

@@ -9,10 +9,10 @@ import typer
 from comity.cli.connect import OPERATIONS, connect
 from comity.cli.context import state
 from comity.cli.output import emit, say, table
+from comity.cli.roles import ADMINISTRATOR, ROLES
 from comity.cli.sign_in import choose
 from comity.domain.ids import PartyId, UserId
 from comity.ports import Person
-from comity.web.session import ADMINISTRATOR, ROLES
 
 app = typer.Typer()
 user = typer.Typer(no_args_is_help=True, help="Let people sign in, and list them.")

@@ -37,6 +37,8 @@ def tell(error: BaseException, *, as_json: bool) -> int:
             raise error  # typer shows the command's usage with it
         code = USAGE
         problem = _plain("usage", "The command cannot be used so", 400, error.format_message(), "See --help.")
+    elif isinstance(error, OSError):
+        problem, code = _files(error), 1
     else:
         problem, code = _unexpected(error), 1
     if as_json:
@@ -86,10 +88,21 @@ def _plain(slug: str, title: str, status: int, detail: str, advice: str) -> dict
     }
 
 
-def _unexpected(error: BaseException) -> dict[str, Any]:
-    """Say that nobody foresaw this; the traceback only where it is asked for, since it may hold what was worked on."""
+def _files(error: OSError) -> dict[str, Any]:
+    _trace(error)
+    where = f": {error.filename}" if error.filename else ""
+    sentence = f"{error.strerror or type(error).__name__}{where}."
+    return _plain("files", "A file cannot be used", 500, sentence, "Check the path, its permissions and the free space.")
+
+
+def _trace(error: BaseException) -> None:
+    """Print the traceback only where it is asked for: it may hold what was worked on."""
     if os.environ.get("COMITY_DEBUG"):
         traceback.print_exception(error)
+
+
+def _unexpected(error: BaseException) -> dict[str, Any]:
+    _trace(error)
     sentence = f"Something went wrong that nobody foresaw ({type(error).__name__})."
     return _plain("internal", "Something went wrong here", 500, sentence, "COMITY_DEBUG=1 shows where; report it with this id.")
 

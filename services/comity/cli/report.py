@@ -16,7 +16,8 @@ from comity.errors import Conflict
 
 KIND = "comity-import/1"
 LINE_CHARS_MAX = 16 * 1024
-SENT, DONE = "sent", ("admitted", "rejected", "suppressed")
+SENT, TAKEN, SUPPRESSED = "sent", "admitted", "suppressed"
+DONE = (TAKEN, "rejected", SUPPRESSED)
 
 
 class Report:
@@ -28,6 +29,7 @@ class Report:
         try:
             self._lock()
             self.states: dict[str, dict[str, Any]] = {}
+            self._versions: dict[tuple[object, ...], str] = {}
             self._load(str(home.resolve()))
         except BaseException:
             self._file.close()
@@ -44,8 +46,13 @@ class Report:
     def add(self, row: str, **said: object) -> None:
         """Append what became of a row (by its digest)."""
         line = {"row": row, **said}
-        self.states[row] = self.states.get(row, {}) | line
+        self._remember(row, line)
         self._write(line)
+
+    def stands(self, agency: str, booking: str, version: int) -> str | None:
+        """Return the digest of the row that this version of a booking was taken from, where one was."""
+        row = self._versions.get((agency, booking, version))
+        return row if row is not None and self.states[row].get("state") in (SENT, TAKEN) else None
 
     def refuse(self, line: int, code: str, sentence: str) -> None:
         """Append a line of the file that was not sent; it is looked at again in the next run."""
@@ -81,7 +88,11 @@ class Report:
         if said.get("report") == KIND and said.get("home") != home:
             raise Conflict("This report belongs to an import into another home.", advice="Name another with --report.")
         if isinstance(row := said.get("row"), str):
-            self.states[row] = self.states.get(row, {}) | said
+            self._remember(row, said)
+
+    def _remember(self, row: str, said: dict[str, Any]) -> None:
+        self.states[row] = self.states.get(row, {}) | said
+        self._versions[said.get("agency"), said.get("booking"), said.get("version")] = row
 
     def _write(self, line: dict[str, object]) -> None:
         self._file.write(json.dumps(line, ensure_ascii=True) + "\n")

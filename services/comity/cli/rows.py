@@ -322,7 +322,8 @@ def _charges(text: str) -> tuple[Charge, ...]:
 
 
 def _digest(cells: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(sorted(cells.items()), ensure_ascii=False).encode()).hexdigest()
+    said = sorted((name, cell) for name, cell in cells.items() if cell)  # a new, empty column changes no row
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
 
 
 def _why_header(names: tuple[str, ...], unknown: list[str], missing: list[str]) -> str:

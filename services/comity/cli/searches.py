@@ -12,15 +12,15 @@ import typer
 from comity.cli import names
 from comity.cli.connect import SEARCH, Api, connect
 from comity.cli.context import state
-from comity.cli.output import emit, note, say, table
+from comity.cli.output import emit, fields, note, say, table
 from comity.cli.problems import Answered
+from comity.cli.roles import EXAMINER, INVESTIGATOR
 from comity.domain.candidate import SHOWN_DEFAULT, SHOWN_MAX
 from comity.errors import InvalidInput
-from comity.web.limits import BODY_BYTES_MAX
-from comity.web.session import EXAMINER, INVESTIGATOR
 
 app = typer.Typer()
 FACE_MAX = 999
+PROBE_BYTES_MAX = 15 * 1024 * 1024  # a request holds 16 MiB, the form is in it too
 
 
 class Finding(StrEnum):
@@ -75,10 +75,9 @@ def search(  # noqa: PLR0913 - typer declares options by arguments
 
 def _read(probe: Path) -> bytes:
     with probe.open("rb") as file:
-        picture = file.read(BODY_BYTES_MAX + 1)
-    if not picture or len(picture) > BODY_BYTES_MAX:
-        limit = BODY_BYTES_MAX // 1024 // 1024
-        raise InvalidInput("The probe is empty or too large.", advice=f"Send a picture of up to {limit} MiB.")
+        picture = file.read(PROBE_BYTES_MAX + 1)
+    if not picture or len(picture) > PROBE_BYTES_MAX:
+        raise InvalidInput("The probe is empty or too large.", advice="Send a picture of up to 15 MiB.")
     return picture
 
 
@@ -133,7 +132,7 @@ def _show_identity(shown: dict[str, Any]) -> None:
     said = shown["particulars"]
     rows = [(name.replace("_", " "), value) for name, value in said.items() if name != "charges" and value is not None]
     rows += [("charge", _charge(charge)) for charge in said.get("charges", [])]
-    table(f"Reveal {shown['reveal_id']}: a record of {shown['owner']}", ("", ""), rows)
+    fields(f"Reveal {shown['reveal_id']}: a record of {shown['owner']}", rows)
     note("This reveal is entered in the journal. It is an investigative lead, and no probable cause.")
 
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from comity.adapters.identity import FileIdentity
+from comity.cli.roles import ADMINISTRATOR, AUDITOR, OPERATOR
 from comity.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from comity.ports import Person
-from comity.web.session import ADMINISTRATOR, AUDITOR, OPERATOR
 
 OPERATOR_NAME, OPERATOR_PARTY = "operator", "exchange"
 OPERATOR_ROLES = frozenset({OPERATOR, ADMINISTRATOR, AUDITOR})

@@ -24,11 +24,6 @@ STATUS_SECONDS = 2.0
 app = typer.Typer()
 
 
-@app.callback()
-def group() -> None:
-    """Serve."""
-
-
 @app.command(epilog="Example: comity --home /srv/comity up --port 8765 --links")
 def up(
     ctx: typer.Context,

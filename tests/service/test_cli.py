@@ -1,0 +1,533 @@
+"""The command line against a running exchange: what it prints, how it exits, and what it leaves behind."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from builders import PEOPLE
+from comity.adapters.onnx_faces import OnnxFaces
+from comity.bootstrap import Exchange
+from comity.cli import imports, publishing, roles
+from comity.cli.main import COMMANDS, app, hoist
+from comity.serving import Server
+from comity.settings import Settings
+from comity.web import session
+
+MILWAUKEE, DANE, COURT = "WI0130000", "WI0130100", "milwaukee-circuit-court"
+WHO = {
+    "Ada": (MILWAUKEE, "agency-writer", "agency-administrator"),
+    "Dora": (DANE, "agency-writer", "agency-administrator"),
+    "Iris": (MILWAUKEE, "investigator"),
+    "Edwin": (MILWAUKEE, "examiner"),
+    "Carla": (COURT, "clerk"),
+}
+SEARCH = ["--case", "26-1", "--purpose", "serious-crime", "--threshold", "warrant", "--offence", "burglary", "--authority", "S-1"]
+
+
+@dataclass
+class Cli:
+    """The command line on one home."""
+
+    home: Path
+    exchange: Exchange
+
+    def run(self, *words: str | Path, answer: str | None = None) -> Result:
+        """Run a command as a person would."""
+        return CliRunner().invoke(app, ["--home", str(self.home), *map(str, words)], input=answer)
+
+    def json(self, *words: str | Path, code: int = 0) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Run a command as a machine would: JSON on stdout, and nothing else there."""
+        ran = self.run(*words, "--json")
+        assert ran.exit_code == code, (ran.stdout, ran.stderr)
+        return json.loads(ran.stdout)
+
+    def enrol(self, person: str, number: str, *more: str) -> dict[str, Any]:
+        """Enrol one booking by Milwaukee."""
+        photo = PEOPLE / person / "1.jpg"
+        said = self.json("enrol", photo, "--agency", MILWAUKEE, "--booking", number, "--age", "30", *more)
+        assert said["standing"]["state"] == "admitted", said
+        return dict(said)
+
+    def end(self) -> int:
+        """Return the journal's end: what was entered shows there."""
+        return int(self.json("status")["journal"]["end"])
+
+
+@pytest.fixture(scope="module")
+def cli(tmp_path_factory: pytest.TempPathFactory, encoder: OnnxFaces) -> Iterator[Cli]:
+    """One home, served once, with its parties and people made by commands."""
+    home = tmp_path_factory.mktemp("cli") / "home"
+    with Exchange(Settings(home=home, tick_seconds=30), face_encoder=encoder) as exchange, Server(exchange):
+        one = Cli(home, exchange)
+        one.json("agency", "add", MILWAUKEE, "Milwaukee Police", "--class", "municipal")
+        one.json("agency", "add", DANE, "Dane County Sheriff", "--class", "county")
+        one.json("court", "add", COURT, "Milwaukee County Circuit Court")
+        for name, (party, *roles) in WHO.items():
+            one.json("user", "add", name, "--party", party, *(word for role in roles for word in ("--role", role)))
+        yield one
+
+
+# --- the command line itself ---
+
+
+def test_help_lists_every_command_without_reading_any() -> None:
+    code = "import sys\nfrom comity.cli.main import app\ntry: app(['--help'])\nexcept SystemExit: pass\n"
+    code += "print([m for m in sys.modules if m in ('httpx2', 'numpy', 'pydantic', 'sqlalchemy', 'comity.bootstrap')])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert all(name in ran.stdout for name in COMMANDS)
+    assert ran.stdout.strip().endswith("[]"), "help reads what it does not need"
+
+
+@pytest.mark.parametrize("name", [n for n in COMMANDS if n != "demo"])
+def test_every_commands_help_has_an_example(name: str) -> None:
+    words = [name, "add", "--help"] if name in ("agency", "court", "user") else [name, "--help"]
+    ran = CliRunner().invoke(app, words)
+    assert ran.exit_code == 0
+    assert f"Example: comity {name}" in " ".join(ran.stdout.split()) or name == "up"
+
+
+def test_options_for_every_command_may_stand_anywhere() -> None:
+    assert hoist(["seal", "--json", "x", "--as", "Iris", "--home=h"]) == ["--json", "--as", "Iris", "--home=h", "seal", "x"]
+    assert hoist(["seal", "--", "--json"]) == ["seal", "--", "--json"]
+
+
+def test_a_mistyped_command_is_answered_with_the_right_one(cli: Cli) -> None:
+    ran = cli.run("serach")
+    assert ran.exit_code == 2
+    assert "search" in ran.stderr
+
+
+def test_a_wrong_use_is_a_problem_object_with_json(cli: Cli) -> None:
+    problem = cli.json("rebuild", "everything", code=2)
+    assert problem["type"] == "urn:comity:problem:usage"
+    assert set(problem) == {"type", "title", "status", "detail", "advice", "trace_id", "details"}
+
+
+def test_an_error_is_a_sentence_and_an_advice_without_a_traceback(cli: Cli) -> None:
+    ran = cli.run("exposures", "nonsense")
+    assert ran.exit_code == 2
+    assert ran.stdout == ""
+    assert "a record id is 32" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_what_nobody_foresaw_is_told_with_a_trace_id_and_its_place_only_on_request(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr("comity.cli.operate.connect", broken)
+    ran = cli.run("status")
+    assert ran.exit_code == 1
+    assert "trace id" in ran.stderr
+    assert "a secret" not in ran.stderr
+    monkeypatch.setenv("COMITY_DEBUG", "1")
+    assert "Traceback" in cli.run("status").stderr
+
+
+def test_ctrl_c_is_130(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("comity.cli.operate.connect", stopped)
+    assert cli.run("status").exit_code == 130
+
+
+def test_a_setting_that_cannot_be_used_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMITY_PORT", "many")
+    ran = cli.run("status")
+    assert ran.exit_code == 2
+    assert "COMITY_PORT" in ran.stderr
+
+
+# --- who does it ---
+
+
+def test_the_roles_are_those_of_the_services() -> None:
+    assert roles.ROLES == session.ROLES
+
+
+def test_the_operator_is_added_to_a_home_without_people(cli: Cli) -> None:
+    first = cli.json("user", "list")[0]
+    assert (first["name"], first["roles"]) == ("operator", ["administrator", "auditor", "operator"])
+
+
+def test_somebody_without_the_role_may_not(cli: Cli) -> None:
+    assert cli.json("--as", "Iris", "fsck", code=3)["type"] == "urn:comity:problem:not-permitted"
+
+
+def test_nobody_with_the_role_is_told_whom_to_add(cli: Cli) -> None:
+    problem = cli.json("grant", "CA0010000", DANE, "--purpose", "serious-crime", "--days", "1", code=3)
+    assert "comity user add NAME --party CA0010000 --role agency-administrator" in problem["advice"]
+
+
+def test_an_unknown_person_is_not_found(cli: Cli) -> None:
+    problem = cli.json("status", "--as", "Zoe", code=4)
+    assert "'Zoe'" in problem["detail"]
+
+
+def test_several_who_could_are_named(cli: Cli) -> None:
+    cli.json("user", "add", "Clara", "--party", COURT, "--role", "clerk")
+    problem = cli.json("find", "--court", COURT, "--atn", "A-1", code=2)
+    assert "Carla" in problem["advice"]
+    assert "Clara" in problem["advice"]
+
+
+def test_a_link_signs_in_at_the_running_exchange(cli: Cli) -> None:
+    link = cli.json("user", "link", "Iris")
+    assert link["url"].startswith("http://127.0.0.1:")
+    token = link["url"].rpartition("/")[2]
+    assert cli.exchange.identity.person(cli.exchange.identity.sign_in(token)).name == "Iris"
+
+
+def test_a_home_that_is_not_there_is_not_made_by_a_search(tmp_path: Path) -> None:
+    ran = CliRunner().invoke(app, ["--home", str(tmp_path / "none"), "search", str(PEOPLE / "p01" / "1.jpg"), *SEARCH])
+    assert ran.exit_code == 4
+    assert not (tmp_path / "none").exists()
+
+
+def test_sessions_end_with_their_command(cli: Cli) -> None:
+    cli.json("status")
+    identity = cli.exchange.identity
+    held = identity._connection.execute("SELECT count(*) FROM token WHERE kind = 'session'").fetchone()
+    assert held[0] <= 1  # the link test's own
+
+
+# --- parties, state, tables ---
+
+
+def test_a_second_registration_is_a_conflict(cli: Cli) -> None:
+    assert cli.json("agency", "add", DANE, "Again", "--class", "county", code=5)["status"] == 409
+
+
+def test_an_unknown_class_is_invalid(cli: Cli) -> None:
+    assert "municipal" in cli.json("agency", "add", "CA0010000", "Alameda", "--class", "galactic", code=2)["advice"]
+
+
+def test_lists_are_lists(cli: Cli) -> None:
+    assert {a["ori"] for a in cli.json("agency", "list")} == {MILWAUKEE, DANE}
+    assert [c["court_id"] for c in cli.json("court", "list")] == [COURT]
+    assert cli.run("agency", "list").stdout.count("WI01") == 2
+
+
+def test_status_fsck_journal_and_rebuild(cli: Cli) -> None:
+    assert set(cli.json("status")) >= {"journal", "followers", "templates"}
+    assert cli.json("fsck") == []
+    entries = cli.json("journal", "--from", "1", "--count", "2")
+    assert [e["position"] for e in entries] == [1, 2]
+    assert cli.json("rebuild", "gallery") == {"rebuilt": "gallery"}
+    for words in (("status",), ("fsck",), ("journal",)):
+        assert cli.run(*words).exit_code == 0
+
+
+def test_policy_needs_no_exchange(tmp_path: Path) -> None:
+    ran = CliRunner().invoke(app, ["--home", str(tmp_path / "none"), "--json", "policy"])
+    tables = json.loads(ran.stdout)
+    assert {"serious-crime", "missing-person"} <= {p["slug"] for p in tables["purposes"]}
+    assert "wi-165.84" in {s["slug"] for s in tables["statutes"]}
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_models_are_folded_once(cli: Cli) -> None:
+    assert [Path(m["path"]).exists() for m in cli.json("models")] == [True, True]
+
+
+# --- enrol, grant, search, review, reveal, seal: one journey ---
+
+
+def test_a_journey_from_enrolment_to_seal(cli: Cli) -> None:
+    said = cli.enrol("p01", "J-1", "--court-case", "26CF1", "--charge", "Burglary:felony", "--name", "R. Roe")
+    assert said["receipt"]["topic"] == "comity.enrolments"
+    probe = PEOPLE / "p01" / "2.jpg"
+    answer = cli.json("search", probe, *SEARCH)
+    (candidate,) = answer["candidates"]
+    assert candidate["owner"] == MILWAUKEE
+    shown = cli.run("search", probe, *SEARCH).stdout
+    assert "leads only" in " ".join(shown.split())
+    assert "match" not in shown.lower()
+
+    search = answer["search_id"]
+    assert cli.json("reveal", search, "1", "--reason", "before any review", "--as", "Iris", code=3)["status"] == 403
+    assert cli.json("review", search, candidate["candidate"][:8], "--finding", "possible")["finding"] == "possible"
+    revealed = cli.json("reveal", search, "1", "--reason", "warrant 26-118", "--as", "Iris")
+    assert revealed["particulars"]["name"] == "R. Roe"
+    assert cli.json("exposures", said["record_id"])[0]["search_id"] == search
+
+    order = ("--court", COURT, "--court-case", "26CF1", "--as", "Carla")
+    before = cli.end()
+    assert [c["owner"] for c in cli.json("find", *order)["covers"]] == [MILWAUKEE]
+    dry = cli.json("seal", *order, "--statute", "ny-cpl-160.50", "--dry-run")
+    assert (dry["receipt"], len(dry["preview"]["covers"])) == (None, 1)
+    assert cli.end() == before
+    sealed = cli.json("seal", *order, "--statute", "ny-cpl-160.50", "--yes")
+    assert sealed["receipt"]["position"] >= before
+    assert cli.json("search", probe, *SEARCH)["candidates"] == []
+    assert cli.json("enrol", probe, "--agency", MILWAUKEE, "--booking", "J-1", "--age", "30", code=5)["status"] == 409
+
+
+def test_an_order_is_entered_only_when_confirmed(cli: Cli) -> None:
+    cli.enrol("p02", "C-1")
+    order = ("--court", COURT, "--booking", "C-1", "--agency", MILWAUKEE, "--as", "Carla", "--statute", "wi-165.84")
+    before = cli.end()
+    assert cli.run("seal", *order, answer="n\n").exit_code == 2
+    refused = cli.run("expunge", *order, answer="C-2\n")
+    assert refused.exit_code == 2
+    assert "nothing was entered" in refused.stderr
+    assert cli.end() == before
+    done = cli.run("expunge", *order, answer="C-1\n")
+    assert done.exit_code == 0, done.stderr
+    assert "stands in the journal" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "numbers", [(), ("--booking", "1"), ("--agency", MILWAUKEE, "--atn", "1"), ("--atn", "1", "--court-case", "2")]
+)
+def test_an_order_names_exactly_one_number(cli: Cli, numbers: tuple[str, ...]) -> None:
+    assert cli.json("find", "--court", COURT, "--as", "Carla", *numbers, code=2)["type"] == "urn:comity:problem:invalid-input"
+
+
+def test_a_statute_that_reaches_no_police_record_says_why(cli: Cli) -> None:
+    problem = cli.json("seal", "--court", COURT, "--as", "Carla", "--statute", "wi-973.015", "--atn", "1", "--dry-run", code=3)
+    assert "court's own record" in problem["detail"]
+
+
+def test_a_grant_stands_until_it_is_revoked(cli: Cli) -> None:
+    words = ("--purpose", "serious-crime", "--right", "search", "--days", "30", "--in-return", "the same")
+    grant = cli.json("grant", DANE, MILWAUKEE, *words)["grant_id"]
+    assert [g["in_force"] for g in cli.json("grants") if g["grant_id"] == grant] == [True]
+    cli.json("revoke", grant)
+    assert [g["in_force"] for g in cli.json("grants") if g["grant_id"] == grant] == [False]
+    assert cli.json("revoke", "g-none", "--as", "Dora", code=4)["status"] == 404
+
+
+def test_a_search_that_policy_refuses_says_why(cli: Cli) -> None:
+    words = [w.replace("serious-crime", "immigration-enforcement") for w in SEARCH]
+    assert cli.json("search", PEOPLE / "p01" / "1.jpg", *words, code=3)["status"] == 403
+
+
+def test_several_faces_are_listed_and_one_is_picked(cli: Cli, tmp_path: Path) -> None:
+    from PIL import Image  # noqa: PLC0415 - one picture
+
+    pictures = [Image.open(PEOPLE / person / "1.jpg") for person in ("p03", "p04")]
+    whole = Image.new("RGB", (sum(p.width for p in pictures), pictures[0].height))
+    whole.paste(pictures[0], (0, 0))
+    whole.paste(pictures[1], (pictures[0].width, 0))
+    path = tmp_path / "two.jpg"
+    whole.save(path)
+    ran = cli.run("search", path, *SEARCH)
+    assert ran.exit_code == 2
+    assert "--face" in ran.stderr
+    assert cli.json("search", path, *SEARCH, "--face", "1")["candidates"] == []
+
+
+def test_a_photograph_without_a_face_is_rejected_with_advice(cli: Cli, tmp_path: Path) -> None:
+    from PIL import Image  # noqa: PLC0415 - one picture
+
+    path = tmp_path / "grey.jpg"
+    Image.new("RGB", (400, 400), "grey").save(path)
+    said = cli.json("enrol", path, "--agency", MILWAUKEE, "--booking", "G-1", "--age", "30", code=2)
+    assert (said["standing"]["state"], said["standing"]["reason"]) == ("rejected", "no-face")
+    assert said["standing"]["advice"]
+
+
+def test_a_candidates_name_that_nobody_remembers_is_invalid(cli: Cli) -> None:
+    assert "--json" in cli.json("review", "0" * 24, "1", "--finding", "possible", code=2)["advice"]
+    assert cli.json("review", "0" * 24, "a" * 64, "--finding", "possible", code=4)["status"] == 404
+
+
+# --- import ---
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    """Return a CSV file of four bookings, the last without a face, in a folder with its photographs."""
+    from PIL import Image  # noqa: PLC0415 - one picture
+
+    folder = tmp_path / "export"
+    folder.mkdir()
+    for person in ("p05", "p06", "p07"):
+        (folder / f"{person}.jpg").write_bytes((PEOPLE / person / "1.jpg").read_bytes())
+    Image.new("RGB", (400, 400), "grey").save(folder / "grey.jpg")
+    rows = [
+        {
+            "agency": MILWAUKEE,
+            "booking_number": f"{tmp_path.name[-12:]}-{photo}",
+            "class": "booking",
+            "age_at_capture": "40",
+            "legal_basis": "Arrest",
+            "captured_at": "2026-03-01T14:05:00-06:00",
+            "photographs": f"{photo}.jpg",
+        }
+        for photo in ("p05", "p06", "p07", "grey")
+    ]
+    path = folder / "bookings.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def add_hostile_rows(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    hostile = [
+        lines[1].replace("p05.jpg", "../../x.jpg").replace("-p05", "-h1"),
+        lines[1].replace("Arrest", "=1+1").replace("-p05", "-h2"),
+        lines[1],
+    ]
+    path.write_text("\n".join([*lines, *hostile]) + "\n", encoding="utf-8")
+
+
+def test_the_columns_are_documented(cli: Cli) -> None:
+    columns = cli.json("import", "--columns")
+    assert {"agency", "booking_number", "photographs"} <= {c["column"] for c in columns if c["required"]}
+    assert all(c["meaning"] for c in columns)
+
+
+def test_a_check_changes_nothing_and_opens_no_home(export: Path, tmp_path: Path) -> None:
+    add_hostile_rows(export)
+    ran = CliRunner().invoke(app, ["--home", str(tmp_path / "none"), "--json", "import", str(export), "--check"])
+    assert ran.exit_code == 2
+    said = json.loads(ran.stdout)
+    assert (said["rows"], said["sent"], said["report"]) == (7, 0, None)
+    assert [(r["line"], r["reason"]) for r in said["refused"]] == [(6, "path"), (7, "formula"), (8, "duplicate")]
+    assert not (tmp_path / "none").exists()
+    assert sorted(p.name for p in export.parent.iterdir()) == ["bookings.csv", "grey.jpg", "p05.jpg", "p06.jpg", "p07.jpg"]
+
+
+def test_an_import_admits_rejects_and_refuses_and_says_which(cli: Cli, export: Path) -> None:
+    add_hostile_rows(export)
+    said = cli.json("import", export, code=2)
+    assert (said["sent"], said["admitted"], said["rejected"], said["waiting"]) == (4, 3, {"no-face": 1}, 0)
+    assert said["refusals"] == {"path": 1, "formula": 1, "duplicate": 1}
+    lines = [json.loads(line) for line in Path(said["report"]).read_text(encoding="utf-8").splitlines()]
+    assert {line["state"] for line in lines[1:]} == {"sent", "admitted", "rejected", "refused"}
+    assert all(line["receipt"]["sha256"] for line in lines if line.get("state") == "sent")
+    assert Path(said["report"]).stat().st_mode & 0o077 == 0
+
+
+def test_an_import_that_was_stopped_goes_on_and_sends_nothing_twice(
+    cli: Cli, export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    publish = publishing.publish
+
+    def counted(to: Any, booking: Any) -> Any:  # noqa: ANN401
+        if len(sent) == 2:
+            raise KeyboardInterrupt
+        sent.append(booking.booking_number)
+        return publish(to, booking)
+
+    monkeypatch.setattr(publishing, "publish", counted)
+    stopped = cli.run("import", export)
+    assert stopped.exit_code == 130
+    assert "it goes on from here" in stopped.stderr
+    monkeypatch.undo()
+    report = Path(f"{export}.report.jsonl")
+    with report.open("a", encoding="utf-8") as file:
+        file.write('{"row": "half a li')  # as a crash leaves it
+
+    said = cli.json("import", export, code=2)
+    assert (said["skipped"], said["sent"], said["admitted"], said["rejected"]) == (2, 2, 3, {"no-face": 1})
+    again = cli.json("import", export, code=2)
+    assert (again["skipped"], again["sent"], again["admitted"]) == (4, 0, 3)
+    assert cli.json("fsck") == []
+
+
+def test_a_correction_is_sent_and_the_other_rows_are_not(cli: Cli, export: Path) -> None:
+    cli.json("import", export, code=2)
+    text = export.read_text(encoding="utf-8")
+    header, first, *rest = text.splitlines()
+    export.write_text("\n".join([f"{header},version", f"{first},2", *(f"{row}," for row in rest)]), encoding="utf-8")
+    said = cli.json("import", export, code=2)
+    assert (said["skipped"], said["sent"], said["admitted"]) == (3, 1, 3)
+
+
+def test_a_changed_row_without_a_higher_version_is_refused(cli: Cli, export: Path) -> None:
+    cli.json("import", export, code=2)
+    export.write_text(export.read_text(encoding="utf-8").replace("Arrest", "Warrant", 1), encoding="utf-8")
+    said = cli.json("import", export, code=2)
+    assert (said["sent"], said["refusals"]) == (0, {"changed": 1})
+
+
+def test_a_report_belongs_to_one_home(cli: Cli, export: Path) -> None:
+    report = Path(f"{export}.report.jsonl")
+    report.write_text('{"report": "comity-import/1", "home": "/another/home"}\n', encoding="utf-8")
+    assert "--report" in cli.json("import", export, code=5)["advice"]
+
+
+def test_a_sealed_booking_is_not_taken_in_again(cli: Cli, export: Path) -> None:
+    number = f"{export.parent.parent.name[-12:]}-p05"
+    order = ("--court", COURT, "--booking", number, "--agency", MILWAUKEE, "--as", "Carla", "--statute", "wi-165.84")
+    cli.json("seal", *order, "--yes")
+    said = cli.json("import", export, code=2)
+    assert said["rejected"]["suppressed"] == 1
+    assert said["sent"] == 3
+
+
+def test_two_agencies_in_one_file_send_as_themselves(cli: Cli, export: Path) -> None:
+    text = export.read_text(encoding="utf-8")
+    export.write_text(text.replace(f"\n{MILWAUKEE}", f"\n{DANE}", 1), encoding="utf-8")
+    said = cli.json("import", export, code=2)
+    assert said["admitted"] == 3
+
+
+def test_what_is_undecided_is_bounded(cli: Cli, export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "UNDECIDED_MAX", 1)
+    said = cli.json("import", export, code=2)
+    assert (said["sent"], said["waiting"]) == (4, 0)
+
+
+# --- a home of its own ---
+
+
+def test_a_command_serves_a_home_that_nobody_serves(tmp_path: Path) -> None:
+    home = tmp_path / "alone"
+    for words in (["agency", "add", MILWAUKEE, "Milwaukee Police", "--class", "municipal"], ["status"]):
+        ran = CliRunner().invoke(app, ["--home", str(home), "--json", *words])
+        assert ran.exit_code == 0, ran.stderr
+        assert json.loads(ran.stdout)
+    assert not (home / "url").exists()
+    assert home.stat().st_mode & 0o077 == 0
+
+
+def test_a_home_that_is_served_is_not_served_twice(cli: Cli) -> None:
+    problem = cli.json("up", code=5)
+    assert "served already" in problem["detail"]
+
+
+def test_a_folder_that_cannot_be_used_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ran = CliRunner().invoke(app, ["--home", str(tmp_path / "file" / "home"), "status"])
+    assert ran.exit_code == 1
+    assert "Not a directory" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_up_serves_until_it_is_stopped_and_leaves_no_address(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    comity = [sys.executable, "-c", "from comity.cli.main import main; main()", "--home", str(home), "--json"]
+    with subprocess.Popen([*comity, "up", "--port", "0", "--links"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as up:
+        assert up.stdout is not None
+        said = json.loads(b"".join(iter(up.stdout.readline, b"}\n")) + b"}")
+        try:
+            assert said["url"] == (home / "url").read_text(encoding="utf-8")
+            assert [link["name"] for link in said["links"]] == ["operator"]
+            ran = CliRunner().invoke(app, ["--home", str(home), "--json", "status"])
+            assert json.loads(ran.stdout)["journal"]["failure"] is None
+        finally:
+            up.send_signal(signal.SIGINT)
+        assert up.wait(timeout=60) == 0
+    assert not (home / "url").exists()

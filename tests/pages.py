@@ -128,20 +128,22 @@ def _help(path: str, command: Any) -> list[str]:  # noqa: ANN401
 
 
 def _argument(parameter: Any) -> str:  # noqa: ANN401
-    name = str(parameter.metavar or parameter.name.upper()) + ("..." if parameter.nargs == -1 else "")
+    name = str(parameter.metavar or parameter.name.upper())
     return name if parameter.required else f"[{name}]"
 
 
 def _options(command: Any) -> list[str]:  # noqa: ANN401
     rows = [_option(p) for p in command.params if not p.hidden and (p.help or p.param_type_name == "option")]
-    return ["| | | |", "| --- | --- | --- |", *rows, ""] if rows else []
+    return ["| | | |", "| --- | --- | --- |", *rows] if rows else []
 
 
 def _option(parameter: Any) -> str:  # noqa: ANN401
     if parameter.param_type_name == "argument":
         return f"| {_argument(parameter)} | | {_cell(parameter.help)} |"
-    kind = "" if getattr(parameter, "is_flag", False) else str(parameter.metavar or parameter.type.name).upper()
+    kind = "" if parameter.is_flag else str(parameter.metavar or parameter.opts[0].lstrip("-")).upper()
     notes = [note for note, holds in (("required", parameter.required), ("may be repeated", parameter.multiple)) if holds]
+    if parameter.default not in (None, False, "", 0):
+        notes.append(f"else {parameter.default}")
     told = " ".join([_cell(parameter.help), *(f"({note})" for note in notes)]).strip()
     return f"| {' '.join(f'`{name}`' for name in (*parameter.opts, *parameter.secondary_opts))} | {_cell(kind)} | {told} |"
 

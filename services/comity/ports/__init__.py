@@ -1,0 +1,50 @@
+"""What the acts and duties need of the world; each port has one contract suite that all its adapters pass."""
+
+from __future__ import annotations
+
+from comity.ports.gallery import (
+    Block,
+    Candidates,
+    Extracted,
+    Face,
+    FaceEncoder,
+    Hit,
+    Near,
+    Picture,
+    StoredTemplate,
+    TemplateStore,
+    Vector,
+)
+from comity.ports.ledger import Ledger, LedgerView, Posted, Progress, Rejection, Rejections
+from comity.ports.log import EventLog, Positions, Reader, Watch
+from comity.ports.people import Identity, Person
+from comity.ports.stores import Keyring, KeyVault, PhotoStore
+
+__all__ = [
+    "Block",
+    "Candidates",
+    "EventLog",
+    "Extracted",
+    "Face",
+    "FaceEncoder",
+    "Hit",
+    "Identity",
+    "KeyVault",
+    "Keyring",
+    "Ledger",
+    "LedgerView",
+    "Near",
+    "Person",
+    "PhotoStore",
+    "Picture",
+    "Positions",
+    "Posted",
+    "Progress",
+    "Reader",
+    "Rejection",
+    "Rejections",
+    "StoredTemplate",
+    "TemplateStore",
+    "Vector",
+    "Watch",
+]

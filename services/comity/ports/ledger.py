@@ -1,0 +1,121 @@
+"""The ledger: who may see what, as of a position."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from comity.domain.authority import Refusal
+from comity.domain.ids import Ori, RecordId
+from comity.domain.judge import Facts
+from comity.domain.merkle import Frontier
+from comity.domain.posting import Change, Key, Row
+
+RowT = TypeVar("RowT", bound=Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the ledger is (``next``: the position to apply next), of which journal, under which writer's epoch."""
+
+    next: int
+    epoch: int
+    topic_id: str
+    frontier: Frontier
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What one journal entry comes to: changes, or a refusal; ``seen`` remembers an order for ever (rule 10)."""
+
+    position: int
+    signer: str
+    changes: tuple[Change, ...] = ()
+    refused: Refusal | None = None
+    event_id: str | None = None
+    value_sha256: bytes = b""
+
+
+class LedgerView(Protocol):
+    """What the acts read of the ledger. Thread-safe."""
+
+    def facts(self, requester: str, records: Collection[RecordId], as_of: int) -> Facts:
+        """Return, from one snapshot, every row that bears on judging these records for this requester from ``as_of`` on."""
+        ...
+
+    def prospect(self, targets: Collection[str]) -> Facts:
+        """Return the rows that bear on a record not admitted yet, which would have these targets."""
+        ...
+
+    def found(self, targets: Collection[str]) -> tuple[RecordId, ...]:
+        """Return the records that bear one of these targets (a record's own, or a blind index)."""
+        ...
+
+    def rows(self, kind: type[RowT], /, **where: str) -> tuple[RowT, ...]:
+        """Return all rows of one kind with these values, oldest first: for kinds of which there are few."""
+        ...
+
+    def every(self, kind: type[RowT], /, **where: str) -> Iterator[RowT]:
+        """Yield the rows of one kind with these values, oldest first, in parts."""
+        ...
+
+    def signing_keys(self) -> tuple[Key, ...]:
+        """Return every signing key, past ones too."""
+        ...
+
+    def seen(self, signer: str, event_id: str) -> tuple[bytes, int] | None:
+        """Return the digest and position of an order already taken."""
+        ...
+
+    def refusals(self, signer: str | None = None) -> tuple[Posted, ...]:
+        """Return the newest entries that had no effect (up to 1,000), of one signer or of all."""
+        ...
+
+    def refusals_between(self, first: int, next_: int) -> tuple[Posted, ...]:
+        """Return the entries without effect at these positions (``next_`` excluded)."""
+        ...
+
+    def progress(self) -> Progress:
+        """Return how far the ledger is."""
+        ...
+
+
+class Ledger(LedgerView, Protocol):
+    """The ledger's writer, held by its projector alone."""
+
+    def claim(self, topic_id: str) -> Progress:
+        """Take a new epoch, so that an older writer's next transaction rolls back. Raises Halted if the journal is another."""
+        ...
+
+    def apply(self, seen: Progress, after: Progress, posted: Sequence[Posted]) -> None:
+        """Execute changes and move the position, in one transaction. Raises Halted unless the position is still ``seen``."""
+        ...
+
+    def reset(self) -> None:
+        """Forget every row, before a rebuild from position 0."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An enrolment that the encoder could not use, for its agency to read and act on (R6)."""
+
+    record_id: RecordId
+    owner: Ori
+    version: int
+    photo: int | None
+    reason: str
+    advice: str
+
+
+class Rejections(Protocol):
+    """What the encoder rejected, for the agencies."""
+
+    def add(self, rejection: Rejection) -> None:
+        """Remember a rejection; the same record and version again replaces it."""
+        ...
+
+    def of(self, owner: Ori, record: RecordId | None = None) -> tuple[Rejection, ...]:
+        """Return an agency's newest rejections (up to 1,000), or one record's."""
+        ...

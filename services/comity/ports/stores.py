@@ -1,0 +1,60 @@
+"""What is kept encrypted, and the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Protocol
+
+from comity.wire.signing import SigningKey
+
+
+class KeyVault(Protocol):
+    """A key per name, wrapped by the master key; one owning process. A shredded name is never issued again."""
+
+    def issue(self, name: str) -> bytes:
+        """Return the 32-byte key of this name, made now if it is new. Raises KeyShredded."""
+        ...
+
+    def open(self, name: str) -> bytes:
+        """Return the key of this name. Raises KeyShredded or NotFound."""
+        ...
+
+    def wrapped(self, name: str) -> bytes | None:
+        """Return the wrapped key as it stands in the vault's file, for byte scans; None where there is none."""
+        ...
+
+    def shred(self, names: Collection[str]) -> int:
+        """Overwrite and delete these keys so that the file no longer holds them; return how many went. Idempotent."""
+        ...
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        ...
+
+
+class PhotoStore(Protocol):
+    """Ciphertexts by name (photographs, particulars, court documents)."""
+
+    def put(self, name: str, ciphertext: bytes) -> None:
+        """Store durably and atomically; the same name again replaces."""
+        ...
+
+    def get(self, name: str) -> bytes | None:
+        """Return the ciphertext, or None."""
+        ...
+
+    def delete(self, prefix: str) -> int:
+        """Delete all names under a prefix; return how many."""
+        ...
+
+    def names(self) -> Iterator[str]:
+        """Yield every name, for fsck."""
+        ...
+
+
+class Keyring(Protocol):
+    """Signing keys that the exchange holds for parties who press buttons at the desk; their own systems hold their own."""
+
+    def signer(self, party: str) -> SigningKey:
+        """Return this party's signing key. Raises NotFound where the exchange does not hold it."""
+        ...

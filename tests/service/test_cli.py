@@ -2,79 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from builders import PEOPLE
 from comity.adapters.onnx_faces import OnnxFaces
-from comity.bootstrap import Exchange
-from comity.cli import imports, publishing, roles
+from comity.cli import roles
 from comity.cli.main import COMMANDS, app, hoist
-from comity.serving import Server
-from comity.settings import Settings
 from comity.web import session
-
-MILWAUKEE, DANE, COURT = "WI0130000", "WI0130100", "milwaukee-circuit-court"
-WHO = {
-    "Ada": (MILWAUKEE, "agency-writer", "agency-administrator"),
-    "Dora": (DANE, "agency-writer", "agency-administrator"),
-    "Iris": (MILWAUKEE, "investigator"),
-    "Edwin": (MILWAUKEE, "examiner"),
-    "Carla": (COURT, "clerk"),
-}
-SEARCH = ["--case", "26-1", "--purpose", "serious-crime", "--threshold", "warrant", "--offence", "burglary", "--authority", "S-1"]
-
-
-@dataclass
-class Cli:
-    """The command line on one home."""
-
-    home: Path
-    exchange: Exchange
-
-    def run(self, *words: str | Path, answer: str | None = None) -> Result:
-        """Run a command as a person would."""
-        return CliRunner().invoke(app, ["--home", str(self.home), *map(str, words)], input=answer)
-
-    def json(self, *words: str | Path, code: int = 0) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Run a command as a machine would: JSON on stdout, and nothing else there."""
-        ran = self.run(*words, "--json")
-        assert ran.exit_code == code, (ran.stdout, ran.stderr)
-        return json.loads(ran.stdout)
-
-    def enrol(self, person: str, number: str, *more: str) -> dict[str, Any]:
-        """Enrol one booking by Milwaukee."""
-        photo = PEOPLE / person / "1.jpg"
-        said = self.json("enrol", photo, "--agency", MILWAUKEE, "--booking", number, "--age", "30", *more)
-        assert said["standing"]["state"] == "admitted", said
-        return dict(said)
-
-    def end(self) -> int:
-        """Return the journal's end: what was entered shows there."""
-        return int(self.json("status")["journal"]["end"])
+from commands import COURT, DANE, MILWAUKEE, SEARCH, Cli, served
 
 
 @pytest.fixture(scope="module")
 def cli(tmp_path_factory: pytest.TempPathFactory, encoder: OnnxFaces) -> Iterator[Cli]:
-    """One home, served once, with its parties and people made by commands."""
-    home = tmp_path_factory.mktemp("cli") / "home"
-    with Exchange(Settings(home=home, tick_seconds=30), face_encoder=encoder) as exchange, Server(exchange):
-        one = Cli(home, exchange)
-        one.json("agency", "add", MILWAUKEE, "Milwaukee Police", "--class", "municipal")
-        one.json("agency", "add", DANE, "Dane County Sheriff", "--class", "county")
-        one.json("court", "add", COURT, "Milwaukee County Circuit Court")
-        for name, (party, *roles) in WHO.items():
-            one.json("user", "add", name, "--party", party, *(word for role in roles for word in ("--role", role)))
+    with served(tmp_path_factory.mktemp("cli") / "home", encoder) as one:
         yield one
 
 
@@ -345,149 +293,6 @@ def test_a_photograph_without_a_face_is_rejected_with_advice(cli: Cli, tmp_path:
 def test_a_candidates_name_that_nobody_remembers_is_invalid(cli: Cli) -> None:
     assert "--json" in cli.json("review", "0" * 24, "1", "--finding", "possible", code=2)["advice"]
     assert cli.json("review", "0" * 24, "a" * 64, "--finding", "possible", code=4)["status"] == 404
-
-
-# --- import ---
-
-
-@pytest.fixture
-def export(tmp_path: Path) -> Path:
-    """Return a CSV file of four bookings, the last without a face, in a folder with its photographs."""
-    from PIL import Image  # noqa: PLC0415 - one picture
-
-    folder = tmp_path / "export"
-    folder.mkdir()
-    for person in ("p05", "p06", "p07"):
-        (folder / f"{person}.jpg").write_bytes((PEOPLE / person / "1.jpg").read_bytes())
-    Image.new("RGB", (400, 400), "grey").save(folder / "grey.jpg")
-    rows = [
-        {
-            "agency": MILWAUKEE,
-            "booking_number": f"{tmp_path.name[-12:]}-{photo}",
-            "class": "booking",
-            "age_at_capture": "40",
-            "legal_basis": "Arrest",
-            "captured_at": "2026-03-01T14:05:00-06:00",
-            "photographs": f"{photo}.jpg",
-        }
-        for photo in ("p05", "p06", "p07", "grey")
-    ]
-    path = folder / "bookings.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def add_hostile_rows(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    hostile = [
-        lines[1].replace("p05.jpg", "../../x.jpg").replace("-p05", "-h1"),
-        lines[1].replace("Arrest", "=1+1").replace("-p05", "-h2"),
-        lines[1],
-    ]
-    path.write_text("\n".join([*lines, *hostile]) + "\n", encoding="utf-8")
-
-
-def test_the_columns_are_documented(cli: Cli) -> None:
-    columns = cli.json("import", "--columns")
-    assert {"agency", "booking_number", "photographs"} <= {c["column"] for c in columns if c["required"]}
-    assert all(c["meaning"] for c in columns)
-
-
-def test_a_check_changes_nothing_and_opens_no_home(export: Path, tmp_path: Path) -> None:
-    add_hostile_rows(export)
-    ran = CliRunner().invoke(app, ["--home", str(tmp_path / "none"), "--json", "import", str(export), "--check"])
-    assert ran.exit_code == 2
-    said = json.loads(ran.stdout)
-    assert (said["rows"], said["sent"], said["report"]) == (7, 0, None)
-    assert [(r["line"], r["reason"]) for r in said["refused"]] == [(6, "path"), (7, "formula"), (8, "duplicate")]
-    assert not (tmp_path / "none").exists()
-    assert sorted(p.name for p in export.parent.iterdir()) == ["bookings.csv", "grey.jpg", "p05.jpg", "p06.jpg", "p07.jpg"]
-
-
-def test_an_import_admits_rejects_and_refuses_and_says_which(cli: Cli, export: Path) -> None:
-    add_hostile_rows(export)
-    said = cli.json("import", export, code=2)
-    assert (said["sent"], said["admitted"], said["rejected"], said["waiting"]) == (4, 3, {"no-face": 1}, 0)
-    assert said["refusals"] == {"path": 1, "formula": 1, "duplicate": 1}
-    lines = [json.loads(line) for line in Path(said["report"]).read_text(encoding="utf-8").splitlines()]
-    assert {line["state"] for line in lines[1:]} == {"sent", "admitted", "rejected", "refused"}
-    assert all(line["receipt"]["sha256"] for line in lines if line.get("state") == "sent")
-    assert Path(said["report"]).stat().st_mode & 0o077 == 0
-
-
-def test_an_import_that_was_stopped_goes_on_and_sends_nothing_twice(
-    cli: Cli, export: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent: list[str] = []
-    publish = publishing.publish
-
-    def counted(to: Any, booking: Any) -> Any:  # noqa: ANN401
-        if len(sent) == 2:
-            raise KeyboardInterrupt
-        sent.append(booking.booking_number)
-        return publish(to, booking)
-
-    monkeypatch.setattr(publishing, "publish", counted)
-    stopped = cli.run("import", export)
-    assert stopped.exit_code == 130
-    assert "it goes on from here" in stopped.stderr
-    monkeypatch.undo()
-    report = Path(f"{export}.report.jsonl")
-    with report.open("a", encoding="utf-8") as file:
-        file.write('{"row": "half a li')  # as a crash leaves it
-
-    said = cli.json("import", export, code=2)
-    assert (said["skipped"], said["sent"], said["admitted"], said["rejected"]) == (2, 2, 3, {"no-face": 1})
-    again = cli.json("import", export, code=2)
-    assert (again["skipped"], again["sent"], again["admitted"]) == (4, 0, 3)
-    assert cli.json("fsck") == []
-
-
-def test_a_correction_is_sent_and_the_other_rows_are_not(cli: Cli, export: Path) -> None:
-    cli.json("import", export, code=2)
-    text = export.read_text(encoding="utf-8")
-    header, first, *rest = text.splitlines()
-    export.write_text("\n".join([f"{header},version", f"{first},2", *(f"{row}," for row in rest)]), encoding="utf-8")
-    said = cli.json("import", export, code=2)
-    assert (said["skipped"], said["sent"], said["admitted"]) == (3, 1, 3)
-
-
-def test_a_changed_row_without_a_higher_version_is_refused(cli: Cli, export: Path) -> None:
-    cli.json("import", export, code=2)
-    export.write_text(export.read_text(encoding="utf-8").replace("Arrest", "Warrant", 1), encoding="utf-8")
-    said = cli.json("import", export, code=2)
-    assert (said["sent"], said["refusals"]) == (0, {"changed": 1})
-
-
-def test_a_report_belongs_to_one_home(cli: Cli, export: Path) -> None:
-    report = Path(f"{export}.report.jsonl")
-    report.write_text('{"report": "comity-import/1", "home": "/another/home"}\n', encoding="utf-8")
-    assert "--report" in cli.json("import", export, code=5)["advice"]
-
-
-def test_a_sealed_booking_is_not_taken_in_again(cli: Cli, export: Path) -> None:
-    number = f"{export.parent.parent.name[-12:]}-p05"
-    order = ("--court", COURT, "--booking", number, "--agency", MILWAUKEE, "--as", "Carla", "--statute", "wi-165.84")
-    cli.json("seal", *order, "--yes")
-    said = cli.json("import", export, code=2)
-    assert said["rejected"]["suppressed"] == 1
-    assert said["sent"] == 3
-
-
-def test_two_agencies_in_one_file_send_as_themselves(cli: Cli, export: Path) -> None:
-    text = export.read_text(encoding="utf-8")
-    export.write_text(text.replace(f"\n{MILWAUKEE}", f"\n{DANE}", 1), encoding="utf-8")
-    said = cli.json("import", export, code=2)
-    assert said["admitted"] == 3
-
-
-def test_what_is_undecided_is_bounded(cli: Cli, export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imports, "UNDECIDED_MAX", 1)
-    said = cli.json("import", export, code=2)
-    assert (said["sent"], said["waiting"]) == (4, 0)
 
 
 # --- a home of its own ---

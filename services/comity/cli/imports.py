@@ -22,7 +22,7 @@ from comity.cli import publishing
 from comity.cli.connect import Api, connect
 from comity.cli.context import State, state
 from comity.cli.output import emit, errors, note, say, table
-from comity.cli.report import DONE, SENT, SUPPRESSED, Report
+from comity.cli.report import DONE, SENT, SUPPRESSED, TAKEN, Report
 from comity.cli.roles import AGENCY_WRITER
 from comity.cli.rows import COLUMNS, NEEDED, Refused, Row, Rows
 from comity.client import Publisher
@@ -44,6 +44,7 @@ class Tally:
     skipped: int = 0
     admitted: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    rejections: list[dict[str, Any]] = field(default_factory=list)
     refusals: Counter[str] = field(default_factory=Counter)
     refused: list[dict[str, Any]] = field(default_factory=list)
     waiting: int = 0
@@ -54,12 +55,15 @@ class Tally:
         if len(self.refused) < REFUSED_SHOWN_MAX:
             self.refused.append({"line": line, "reason": code, "advice": sentence})
 
-    def decide(self, found: dict[str, Any]) -> None:
+    def decide(self, line: int, found: dict[str, Any]) -> None:
         """Count what became of a row that was sent."""
-        if found["state"] == "admitted":
+        if found["state"] == TAKEN:
             self.admitted += 1
-        else:
-            self.rejected[found.get("reason") or found["state"]] += 1
+            return
+        reason = found.get("reason") or found["state"]
+        self.rejected[reason] += 1
+        if len(self.rejections) < REFUSED_SHOWN_MAX:
+            self.rejections.append({"line": line, "reason": reason, "advice": found["advice"]})
 
     @property
     def ok(self) -> bool:
@@ -155,7 +159,7 @@ class Sender:
             if before["state"] == SENT:
                 self.undecided.append((row, str(before["record_id"])))
             else:
-                self.tally.decide(before)
+                self.tally.decide(row.line, before)
             return
         booking = row.booking
         if self.report.stands(booking.owner, booking.booking_number, booking.version) is not None:
@@ -200,7 +204,7 @@ class Sender:
         self.report.refuse(row.line, code, sentence)
 
     def _decided(self, row: Row, found: dict[str, Any]) -> None:
-        self.tally.decide(found)
+        self.tally.decide(row.line, found)
         self.report.add(row.digest, **_names(row), state=found["state"], reason=found["reason"], advice=found["advice"])
 
     def _agency(self, owner: str) -> tuple[Api, Publisher]:
@@ -246,6 +250,7 @@ def _answer(tally: Tally, file: Path, report: Path | None) -> dict[str, Any]:
         "skipped": tally.skipped,
         "admitted": tally.admitted,
         "rejected": dict(tally.rejected),
+        "rejections": tally.rejections,
         "refusals": dict(tally.refusals),
         "refused": tally.refused,
         "waiting": tally.waiting,
@@ -260,10 +265,13 @@ def _show(tally: Tally, report: Path | None) -> None:
         counts += [("not decided yet", tally.waiting)] if tally.waiting else []
     counts += [(f"refused: {code}", n) for code, n in sorted(tally.refusals.items())]
     table("Import" if report else "Check", ("what", "rows"), counts)
-    if tally.refused:
-        shown = [(r["line"], r["reason"], r["advice"]) for r in tally.refused[:ROWS_SHOWN_MAX]]
-        table("Refused rows", ("line", "reason", "what to do"), shown)
-    if sum(tally.refusals.values()) > ROWS_SHOWN_MAX:
-        say(f"… and {sum(tally.refusals.values()) - ROWS_SHOWN_MAX} more.")
+    for title, rows, count in (
+        ("Refused rows", tally.refused, tally.refusals.total()),
+        ("Rejected rows", tally.rejections, tally.rejected.total()),
+    ):
+        if rows:
+            table(title, ("line", "reason", "what to do"), [(r["line"], r["reason"], r["advice"]) for r in rows[:ROWS_SHOWN_MAX]])
+        if count > ROWS_SHOWN_MAX:
+            say(f"… and {count - ROWS_SHOWN_MAX} more.")
     if report is not None:
         say(f"What became of each row: {report}")

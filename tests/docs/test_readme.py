@@ -16,7 +16,7 @@ from comity.cli import main as cli
 README = pages.ROOT / "README.md"
 LEFT_OUT = {".venv", ".hypothesis", ".pytest_cache", "node_modules"}
 PAGES = sorted(path for path in pages.ROOT.rglob("*.md") if not LEFT_OUT & set(path.parts) and "comity-home" not in path.parts)
-INSTALLED = {"cd", "python", ".venv/bin/python", "git", "export", "curl", "openssl"}
+INSTALLED = {"export", ".venv/bin/python", ".venv/bin/pytest"}
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -53,7 +53,7 @@ def test_a_quoted_command_exists(page: str, words: list[str]) -> None:
         check_comity(cli.hoist(rest))
     else:
         assert program in INSTALLED, f"{page}: {program}"
-        assert all((pages.ROOT / word).exists() for word in rest if re.fullmatch(r"[\w./-]+\.py", word)), page
+        assert all((pages.ROOT / word).exists() for word in rest if re.fullmatch(r"(tests/)?[\w./-]+\.py|tests/\w+", word)), page
 
 
 def check_comity(words: list[str]) -> None:
@@ -99,3 +99,9 @@ def test_the_readme_tells_the_exit_codes_that_the_help_tells() -> None:
     told = {int(code) for code in re.findall(r"(?:^|· |: )(\d+) ", cli.EPILOG.partition("Exit codes")[2], re.MULTILINE)}
     table = {int(code) for code in re.findall(r"^\| (\d+) \|", pages.exit_codes_table(), re.MULTILINE)}
     assert told == table
+
+
+@pytest.mark.parametrize("page", [README, pages.ROOT / "SECURITY.md", pages.ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    named = set(re.findall(r"`((?:tests|services|schemas|infra)/[\w./-]*)`", page.read_text(encoding="utf-8")))
+    assert {name for name in named if not (pages.ROOT / name).exists()} == set()

@@ -21,7 +21,7 @@ from comity.errors import Conflict, InvalidInput, NotPermitted
 from comity.wire.booking import record_class, sealed
 from comity.wire.envelope import from_entry
 from exchange import RememberedFaces, enrol, held, listed, prepared, read, running, search, settle, submitted
-from journals import BASE, COURT, A, B, seal, unseal
+from journals import BASE, COURT, A, B, admission, seal, unseal
 
 
 @pytest.fixture(scope="module")

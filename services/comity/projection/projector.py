@@ -16,6 +16,7 @@ import structlog
 from comity.domain.log import Batch, Stream
 from comity.errors import Halted
 from comity.ports import EventLog
+from comity.projection.watch import LedgerStandsStill
 
 logger = structlog.get_logger(__name__)
 
@@ -53,13 +54,18 @@ class Follower:
             self._thread.join()
 
     def lag(self) -> int:
-        """Return how many positions there are still to read, over all its streams."""
+        """Return how many positions there are still to read, over all its streams; one before it knows where to go on."""
+        if not self.positions:
+            return 1
         return sum(max(0, self._log.end(stream) - next_) for stream, next_ in self.positions.items())
 
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 self._follow()
+            except LedgerStandsStill as error:  # another follower's failure: try again, as it does
+                self._say(error.message)
+                self._stop.wait(RETRY_SECONDS)
             except Halted as error:
                 self._say(f"{error.message} {error.advice}")
                 return

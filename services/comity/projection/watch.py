@@ -8,6 +8,10 @@ import time
 from comity.errors import Halted
 
 
+class LedgerStandsStill(Halted):
+    """Somebody waits for a ledger whose projector failed: it may go on by itself, and whoever waits with it."""
+
+
 class PositionWatch:
     """The ledger's next position, published by its projector after each commit; waiters wake at once."""
 
@@ -44,10 +48,14 @@ class PositionWatch:
         with self._moved:
             while self._position < position:
                 if self._failure is not None:
-                    raise Halted(f"The ledger stands still: {self._failure}", advice="See `comity status`; nothing is disclosed.")
+                    raise LedgerStandsStill(
+                        f"The ledger stands still: {self._failure}", advice="See `comity status`; nothing is disclosed."
+                    )
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._moved.wait(left):
                     return self._position >= position
             if self._failure is not None:
-                raise Halted(f"The ledger stands still: {self._failure}", advice="See `comity status`; nothing is disclosed.")
+                raise LedgerStandsStill(
+                    f"The ledger stands still: {self._failure}", advice="See `comity status`; nothing is disclosed."
+                )
         return True

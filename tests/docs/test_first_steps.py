@@ -49,7 +49,7 @@ def steps() -> list[str]:
 
 def run(step: str, home: Path, *options: str) -> str:
     """Run a command of the README on this home, and return what it prints."""
-    command = [COMITY, *shlex.split(step)[1:], *options]
+    command = [str(COMITY), *shlex.split(step)[1:], *options]
     environment = {**os.environ, "COMITY_HOME": str(home)}
     done = subprocess.run(
         command, cwd=pages.ROOT, env=environment, capture_output=True, text=True, timeout=STEP_SECONDS, check=False

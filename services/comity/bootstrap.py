@@ -6,6 +6,7 @@ until it has read the journal's end), the founding entries, the vault shredded a
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -59,6 +60,7 @@ from comity.telemetry import configure
 
 logger = structlog.get_logger(__name__)
 
+SWITCH_SECONDS = 0.0005  # threads share one interpreter: at the default of 5 ms a release waits for whoever computes
 REPLAY_SECONDS = 600.0  # how long the journal's replay at start may take before it is given up
 OUTSIDE = ("backups outside this home", "what left the exchange before: prints, screenshots, copies at other agencies")
 Progress = Callable[[int, int, str], None]
@@ -191,6 +193,7 @@ class Exchange:
 
     def start(self) -> None:
         """Start everything; returns once searches can be answered."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._follow_ledger()
         self._catch_up()
         if found(self.journal, self.ledger, self.keyring.issue(ADMINISTRATOR), self.keyring.issue(EXCHANGE)):

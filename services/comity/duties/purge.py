@@ -67,15 +67,13 @@ class PurgeDuty:
 
     def apply(self, stream: Stream, batch: Batch) -> None:
         """Carry out the expungements of a batch."""
-        for placed in batch.entries:
-            order = _expungement(placed)
-            if order is None:
-                continue
+        orders = [(placed, order) for placed in batch.entries if (order := _expungement(placed)) is not None]
+        for placed, order in orders:
             if not self.watch.wait(placed.position + 1, WAIT_SECONDS):
                 raise TimeoutError("the ledger did not reach the order")
             if any(row.entered == placed.position for row in self._expungements(order.order_id)):  # a refused order has no rows
                 self._carry_out(order, placed.position)
-        self.positions.save(NAME, str(stream.topic), batch.next)
+        self.positions.save(NAME, str(stream.topic), batch.next, acted=bool(orders))
 
     def fingerprints(self, records: Sequence[RecordId]) -> dict[str, list[bytes]]:
         """Return what the scan looks for: templates as stored, ciphertexts, wrapped keys. For memory alone."""

@@ -44,7 +44,7 @@ class QuarantineDuty:
             put_aside(self._journal, placed, refusal.reason, refusal.message)
             event = e.OrderRefused(placed.position, refusal.reason, refusal.message)
             self._journal.enter(event, key=f"refused-{placed.position}")
-        self._positions.save(NAME, str(stream.topic), batch.next)
+        self._positions.save(NAME, str(stream.topic), batch.next, acted=bool(refused))
 
 
 def _is_report(placed: Placed) -> bool:

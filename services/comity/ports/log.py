@@ -63,8 +63,8 @@ class Positions(Protocol):
         """Return the next position of each stream that this follower has read, by the stream's name."""
         ...
 
-    def save(self, name: str, stream: str, position: int) -> None:
-        """Remember the next position to read."""
+    def save(self, name: str, stream: str, position: int, *, acted: bool = True) -> None:
+        """Remember the next position to read; with ``acted`` false it may be kept back for a while: reading again is harmless."""
         ...
 
     def clear(self, name: str) -> None:

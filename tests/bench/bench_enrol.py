@@ -70,7 +70,8 @@ def main() -> None:
     print(f"log: {kafka or 'sqlite'}; {records:.0f} records, {photographs:.0f} photographs in {ROUNDS} rounds, one process")
     print(f"pipeline / encoder alone   {ours / bare:5.2f} x the time")
     print(
-        f"                           {photographs / ours:5.1f} photographs/s ({records / ours:.1f} records/s), alone {photographs / bare:.1f}"
+    rate = f"{photographs / ours:.1f} photographs/s ({records / ours:.1f} records/s)"
+    print(f"                           {rate}, alone {photographs / bare:.1f}")
     )
 
 

@@ -18,7 +18,7 @@ from comity.domain.ids import OrderId, Ori, RecordId
 from comity.domain.judge import Facts
 from comity.domain.policy import MODES, STATUTES
 from comity.domain.posting import Record
-from comity.domain.record import State
+from comity.domain.record import State, decide
 from comity.errors import InvalidInput, NotPermitted, TooLarge
 from comity.ports import KeyVault, LedgerView, PhotoStore
 from comity.wire import sealing
@@ -90,7 +90,7 @@ class Seal:
             raise InvalidInput(f"{len(records)} records are too many for one order.", advice="Narrow it by a number more.")
         covers = self._covered(records)
         token = self._token(what, statute, law.mode, records, indexes)
-        return Preview(what, statute, law.mode, covers, Counter(c.owner for c in covers), _notes(covers), token)
+        return Preview(what, statute, law.mode, covers, Counter(c.owner for c in covers), _notes(what, covers), token)
 
     def press(self, token: str, signer: SigningKey, document: bytes = b"") -> OrderReceipt:
         """Enter what was previewed, signed by the court; pressing twice enters it once. Raises as ``Orders.submit``."""
@@ -162,8 +162,9 @@ def state(facts: Facts, record: Record) -> str:
     return State.ADMITTED
 
 
-def _notes(covers: tuple[Covered, ...]) -> tuple[str, ...]:
-    notes = [f"{c.record_id[:8]}… of {c.owner} is {c.state} already." for c in covers if c.state != State.ADMITTED]
+def _notes(what: str, covers: tuple[Covered, ...]) -> tuple[str, ...]:
+    kind = e.RecordsExpunged if what == EXPUNGE else e.RecordsSealed
+    notes = [f"{c.record_id[:8]}… of {c.owner}: {why}" for c in covers if (why := decide(State(c.state), kind)) is not None]
     if not covers:
         notes.append("No record bears this number here now. The order will stand, and cover it should it come.")
     return tuple(notes)

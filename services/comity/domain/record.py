@@ -59,9 +59,9 @@ TRANSITIONS: dict[State, dict[type, State]] = {
 def decide(state: State, what: type) -> str | None:
     """Return why this makes no sense for a record in this state, for a preview to show; None where it may be done."""
     if what not in TRANSITIONS[state]:
-        return f"A record that is {state} cannot be met by {what.__name__}."
+        return f"It is {state}: {what.__name__} has nothing to act on."
     if TRANSITIONS[state][what] is state and what is not e.RecordsAdmitted:
-        return f"The record is {state} already; {what.__name__} changes nothing."
+        return f"It is {state} already; this order would change nothing."
     return None
 
 

@@ -69,10 +69,8 @@ def main() -> None:
                 records, photographs = records + len(wanted), photographs + sum(len(b.photographs) for b in wanted)
     print(f"log: {kafka or 'sqlite'}; {records:.0f} records, {photographs:.0f} photographs in {ROUNDS} rounds, one process")
     print(f"pipeline / encoder alone   {ours / bare:5.2f} x the time")
-    print(
     rate = f"{photographs / ours:.1f} photographs/s ({records / ours:.1f} records/s)"
     print(f"                           {rate}, alone {photographs / bare:.1f}")
-    )
 
 
 if __name__ == "__main__":

@@ -14,9 +14,7 @@ from typer.testing import CliRunner
 
 from builders import PEOPLE
 from comity.adapters.onnx_faces import OnnxFaces
-from comity.cli import roles
 from comity.cli.main import COMMANDS, app, hoist
-from comity.web import session
 from commands import COURT, DANE, MILWAUKEE, SEARCH, Cli, served
 
 
@@ -101,10 +99,6 @@ def test_a_setting_that_cannot_be_used_is_named(cli: Cli, monkeypatch: pytest.Mo
 
 
 # --- who does it ---
-
-
-def test_the_roles_are_those_of_the_services() -> None:
-    assert roles.ROLES == session.ROLES
 
 
 def test_the_operator_is_added_to_a_home_without_people(cli: Cli) -> None:

@@ -21,9 +21,9 @@ from schemathesis.specs.openapi.checks import (
 from starlette.testclient import TestClient
 
 from builders import MILWAUKEE, House
+from comity.domain.roles import ROLES
 from comity.intake.routes import router as intake_router
 from comity.search.routes import router as search_router
-from comity.web.session import ROLES
 
 KEPT = (
     not_a_server_error,

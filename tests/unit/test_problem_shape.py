@@ -13,11 +13,12 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from comity.domain.ids import PartyId, UserId
+from comity.domain.roles import INVESTIGATOR
 from comity.errors import LedgerBehind, NotFound, NotSignedIn, PhotographRefused, TooMany
 from comity.ports import Person
 from comity.web.app import new_app
 from comity.web.limits import BODY_BYTES_MAX
-from comity.web.session import INVESTIGATOR, role, signed_in
+from comity.web.session import role, signed_in
 
 SHAPE = {"type", "title", "status", "detail", "advice", "trace_id", "details"}
 SECRET = "Jane-Q-Public-1990"  # noqa: S105 - what a stranger sends, and must never read again

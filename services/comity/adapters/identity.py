@@ -23,7 +23,7 @@ from comity.ports import Person
 
 LINK_SECONDS = 10 * 60  # long enough to copy from a terminal into a browser
 SESSION_SECONDS = 12 * 3600  # a shift
-BUSY_SECONDS = 5.0  # `comity link` writes beside the running exchange
+BUSY_SECONDS = 5.0  # `comity user link` writes beside the running exchange
 TOKEN_BYTES = 32
 PSEUDONYM_BYTES = 6
 NAME_CHARS_MAX = 100
@@ -60,7 +60,7 @@ class FileIdentity:
             with self._writing() as connection:
                 connection.execute("INSERT INTO person VALUES (?, ?, ?, ?)", values)
         except sqlite3.IntegrityError:
-            raise Conflict(f"There is somebody of this name at {party} already.", advice="See `comity people`.") from None
+            raise Conflict(f"There is somebody of this name at {party} already.", advice="See `comity user list`.") from None
         return _person(values)
 
     def people(self) -> tuple[Person, ...]:
@@ -74,7 +74,7 @@ class FileIdentity:
             with self._writing() as connection:
                 return self._issue(connection, "link", user_id, LINK_SECONDS)
         except sqlite3.IntegrityError:
-            raise NotFound("There is nobody of this pseudonym.", advice="See `comity people`.") from None
+            raise NotFound("There is nobody of this pseudonym.", advice="See `comity user list`.") from None
 
     def sign_in(self, token: str) -> str:
         """Exchange a one-time token for a session's token. Raises NotSignedIn: used, too old and invented look alike."""
@@ -86,7 +86,7 @@ class FileIdentity:
             for user_id, sha256 in taken:
                 if hmac.compare_digest(sha256, _digest(token)):
                     return self._issue(connection, "session", user_id, SESSION_SECONDS)
-        raise NotSignedIn("This link has been used, or is too old.", advice="Ask for a new one: `comity link`.")
+        raise NotSignedIn("This link has been used, or is too old.", advice="Ask for a new one: `comity user link NAME`.")
 
     def person(self, session: str) -> Person:
         """Return who holds this session. Raises NotSignedIn."""

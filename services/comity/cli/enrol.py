@@ -12,9 +12,9 @@ from comity.cli import publishing, rows
 from comity.cli.connect import connect
 from comity.cli.context import state
 from comity.cli.output import emit, errors, fields, say
-from comity.cli.roles import AGENCY_WRITER
 from comity.client import Booking, Receipt
 from comity.domain.ids import ori as read_ori
+from comity.domain.roles import AGENCY_WRITER
 from comity.errors import InvalidInput
 from comity.wire.booking import record_class
 from comity.wire.limits import MIB, PHOTOGRAPHS_MAX, SMALL_INT_MAX

@@ -11,7 +11,7 @@ import typer
 from comity.cli.connect import INTAKE, connect
 from comity.cli.context import state
 from comity.cli.output import emit, say, table
-from comity.cli.roles import AGENCY_ADMINISTRATOR
+from comity.domain.roles import AGENCY_ADMINISTRATOR
 
 app = typer.Typer()
 DAYS_MAX = 5 * 366

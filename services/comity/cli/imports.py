@@ -23,9 +23,9 @@ from comity.cli.connect import Api, connect
 from comity.cli.context import State, state
 from comity.cli.output import emit, errors, note, say, table
 from comity.cli.report import DONE, SENT, SUPPRESSED, TAKEN, Report
-from comity.cli.roles import AGENCY_WRITER
 from comity.cli.rows import COLUMNS, NEEDED, Refused, Row, Rows
 from comity.client import Publisher
+from comity.domain.roles import AGENCY_WRITER
 from comity.errors import Conflict, InvalidInput
 
 app = typer.Typer()

@@ -10,7 +10,7 @@ import typer
 from comity.cli.connect import OPERATIONS, REPAIR_SECONDS, connect
 from comity.cli.context import state
 from comity.cli.output import emit, fields, say, table
-from comity.cli.roles import ADMINISTRATOR, AUDITOR, OPERATOR
+from comity.domain.roles import ADMINISTRATOR, AUDITOR, OPERATOR
 
 app = typer.Typer()
 READERS = (AUDITOR, OPERATOR, ADMINISTRATOR)

@@ -11,7 +11,7 @@ import typer
 from comity.cli.connect import INTAKE, Api, connect, only
 from comity.cli.context import State, state
 from comity.cli.output import emit, note, say, table
-from comity.cli.roles import CLERK
+from comity.domain.roles import CLERK
 from comity.errors import InvalidInput
 
 app = typer.Typer()

@@ -11,7 +11,7 @@ from comity.adapters.keyring import FolderKeyring
 from comity.cli.connect import INTAKE, connect
 from comity.cli.context import State, state
 from comity.cli.output import emit, say, table
-from comity.cli.roles import ADMINISTRATOR
+from comity.domain.roles import ADMINISTRATOR
 
 app = typer.Typer()
 agency = typer.Typer(no_args_is_help=True, help="Register agencies, and list them.")

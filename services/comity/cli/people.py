@@ -9,9 +9,9 @@ import typer
 from comity.cli.connect import OPERATIONS, connect
 from comity.cli.context import state
 from comity.cli.output import emit, say, table
-from comity.cli.roles import ADMINISTRATOR, ROLES
 from comity.cli.sign_in import choose
 from comity.domain.ids import PartyId, UserId
+from comity.domain.roles import ADMINISTRATOR, ROLES
 from comity.ports import Person
 
 app = typer.Typer()

@@ -14,8 +14,8 @@ from comity.cli.connect import SEARCH, Api, connect
 from comity.cli.context import state
 from comity.cli.output import emit, fields, note, say, table
 from comity.cli.problems import Answered
-from comity.cli.roles import EXAMINER, INVESTIGATOR
 from comity.domain.candidate import SHOWN_DEFAULT, SHOWN_MAX
+from comity.domain.roles import EXAMINER, INVESTIGATOR
 from comity.errors import InvalidInput
 
 app = typer.Typer()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from comity.adapters.identity import FileIdentity
-from comity.cli.roles import ADMINISTRATOR, AUDITOR, OPERATOR
+from comity.domain.roles import ADMINISTRATOR, AUDITOR, OPERATOR
 from comity.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from comity.ports import Person
 

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from comity.desk.pages import Pages
 from comity.desk.services import DeskServices
 from comity.domain.ids import Ori
+from comity.domain.roles import AGENCY_ADMINISTRATOR, AGENCY_WRITER
 from comity.ports import Person
-from comity.web.session import AGENCY_ADMINISTRATOR, AGENCY_WRITER, role
+from comity.web.session import role
 
 Member = Annotated[Person, Depends(role(AGENCY_ADMINISTRATOR, AGENCY_WRITER))]
 SHOWN_MAX = 100

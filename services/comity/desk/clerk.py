@@ -20,9 +20,10 @@ from comity.desk.services import DeskServices
 from comity.domain.entries import IndexKind
 from comity.domain.ids import RecordId
 from comity.domain.posting import Certificate, Suppression
+from comity.domain.roles import CLERK
 from comity.errors import ComityError, InvalidInput, NotFound
 from comity.ports import Person
-from comity.web.session import CLERK, role
+from comity.web.session import role
 
 Clerk = Annotated[Person, Depends(role(CLERK))]
 

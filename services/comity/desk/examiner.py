@@ -14,9 +14,10 @@ from comity.desk.pages import Pages
 from comity.desk.services import DeskServices
 from comity.domain.candidate import SHOWN_MAX
 from comity.domain.ids import Ori, SearchId
+from comity.domain.roles import EXAMINER
 from comity.errors import ComityError, InvalidInput
 from comity.ports import Person
-from comity.web.session import EXAMINER, role
+from comity.web.session import role
 
 Examiner = Annotated[Person, Depends(role(EXAMINER))]
 

@@ -22,9 +22,10 @@ from comity.desk.shelf import Shelf
 from comity.domain.candidate import SHOWN_DEFAULT, SHOWN_MAX
 from comity.domain.entries import RecordClass
 from comity.domain.ids import Ori, SearchId
+from comity.domain.roles import INVESTIGATOR
 from comity.errors import ComityError, InvalidInput, PhotographRefused
 from comity.ports import Person
-from comity.web.session import INVESTIGATOR, role, token_of
+from comity.web.session import role, token_of
 
 Investigator = Annotated[Person, Depends(role(INVESTIGATOR))]
 

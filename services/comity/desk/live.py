@@ -26,9 +26,10 @@ from comity.acts.release import TICK_AGE_MAX
 from comity.desk.services import DeskServices
 from comity.domain.ids import RecordId, SearchId
 from comity.domain.judge import Facts, Question, Verdict, verdict
+from comity.domain.roles import EXAMINER, INVESTIGATOR
 from comity.errors import ComityError, TooMany, Unavailable
 from comity.ports import Person
-from comity.web.session import EXAMINER, INVESTIGATOR, role, token_of
+from comity.web.session import role, token_of
 
 Reader = Annotated[Person, Depends(role(INVESTIGATOR, EXAMINER))]
 

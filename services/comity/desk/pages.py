@@ -10,23 +10,23 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from comity.domain import roles
 from comity.domain.entries import RecordClass
 from comity.domain.policy import MODES, OFFENCES, PURPOSES, STATUTES, THRESHOLDS
 from comity.domain.posting import Agency, Court
 from comity.errors import ComityError
 from comity.ports import LedgerView, Person
-from comity.web import session
 from comity.web.problem import Problem, headers, of_error
 
 ROLE_NAMES = {
-    session.CLERK: "Court clerk",
-    session.INVESTIGATOR: "Investigator",
-    session.EXAMINER: "Examiner",
-    session.AGENCY_ADMINISTRATOR: "Agency administrator",
-    session.AGENCY_WRITER: "Agency writer",
-    session.AUDITOR: "Auditor",
-    session.OPERATOR: "Operator",
-    session.ADMINISTRATOR: "Administrator",
+    roles.CLERK: "Court clerk",
+    roles.INVESTIGATOR: "Investigator",
+    roles.EXAMINER: "Examiner",
+    roles.AGENCY_ADMINISTRATOR: "Agency administrator",
+    roles.AGENCY_WRITER: "Agency writer",
+    roles.AUDITOR: "Auditor",
+    roles.OPERATOR: "Operator",
+    roles.ADMINISTRATOR: "Administrator",
 }
 CLASS_NAMES = {
     RecordClass.BOOKING: "Bookings",
@@ -36,15 +36,15 @@ CLASS_NAMES = {
 }
 # Pages and who opens them: the navigation, the home page, and the sentence on a 403 are made from this one table.
 ROOMS: tuple[tuple[str, str, str, frozenset[str]], ...] = (
-    ("/desk/orders", "Orders", "Seal or expunge records as a court ordered, and find the receipts.", frozenset({session.CLERK})),
-    ("/desk/search", "Search", "Look for candidates for a probe photograph.", frozenset({session.INVESTIGATOR})),
-    ("/desk/searches", "Your searches", "Open an earlier search again, judged anew.", frozenset({session.INVESTIGATOR})),
-    ("/desk/reviews", "Reviews", "Compare a colleague's candidates with the probe.", frozenset({session.EXAMINER})),
+    ("/desk/orders", "Orders", "Seal or expunge records as a court ordered, and find the receipts.", frozenset({roles.CLERK})),
+    ("/desk/search", "Search", "Look for candidates for a probe photograph.", frozenset({roles.INVESTIGATOR})),
+    ("/desk/searches", "Your searches", "Open an earlier search again, judged anew.", frozenset({roles.INVESTIGATOR})),
+    ("/desk/reviews", "Reviews", "Compare a colleague's candidates with the probe.", frozenset({roles.EXAMINER})),
     (
         "/desk/agency",
         "Agency",
         "What your agency sent and the exchange could not use.",
-        frozenset({session.AGENCY_ADMINISTRATOR, session.AGENCY_WRITER}),
+        frozenset({roles.AGENCY_ADMINISTRATOR, roles.AGENCY_WRITER}),
     ),
 )
 

@@ -12,12 +12,13 @@ from comity.acts.enrol import Receipt
 from comity.acts.order import OrderReceipt
 from comity.domain import entries as e
 from comity.domain.log import JOURNAL, Entry
+from comity.domain.roles import ADMINISTRATOR, AGENCY_ADMINISTRATOR, AGENCY_WRITER, CLERK
 from comity.errors import InvalidInput, NotPermitted
 from comity.intake.models import ReceiptOut
 from comity.intake.services import IntakeServices, Services
 from comity.ports import Person
 from comity.web.problem import documented
-from comity.web.session import ADMINISTRATOR, AGENCY_ADMINISTRATOR, AGENCY_WRITER, CLERK, SignedIn, require
+from comity.web.session import SignedIn, require
 from comity.wire import codec, signing
 from comity.wire.envelope import CONTENT_TYPE, HEADER_BYTES_MAX
 from comity.wire.limits import VALUE_BYTES_MAX

@@ -11,6 +11,7 @@ from comity.acts.grant import Terms
 from comity.domain.entries import RecordClass, Role
 from comity.domain.ids import END, GrantId, Ori, PartyId
 from comity.domain.posting import Agency, Court, Grant
+from comity.domain.roles import ADMINISTRATOR, AGENCY_ADMINISTRATOR
 from comity.errors import Conflict, NotFound
 from comity.intake import models as m
 from comity.intake.events import receipt_of_order
@@ -18,7 +19,7 @@ from comity.intake.records import own_ori
 from comity.intake.services import IntakeServices, Services
 from comity.ports import Person
 from comity.web.problem import documented
-from comity.web.session import ADMINISTRATOR, AGENCY_ADMINISTRATOR, SignedIn, role
+from comity.web.session import SignedIn, role
 from comity.wire.booking import record_class
 from comity.wire.signing import key_id
 

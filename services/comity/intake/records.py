@@ -12,6 +12,7 @@ from pydantic import Json
 from comity.domain import entries as e
 from comity.domain.ids import Ori, RecordId
 from comity.domain.ids import ori as read_ori
+from comity.domain.roles import AGENCY_ADMINISTRATOR, AGENCY_WRITER, CLERK
 from comity.errors import InvalidInput, NotPermitted
 from comity.intake import models as m
 from comity.intake.events import receipt_of_record
@@ -19,7 +20,7 @@ from comity.intake.services import IntakeServices, Services
 from comity.intake.standing import standing
 from comity.ports import Person
 from comity.web.problem import documented
-from comity.web.session import AGENCY_ADMINISTRATOR, AGENCY_WRITER, CLERK, SignedIn, role
+from comity.web.session import SignedIn, role
 from comity.wire.booking import Booking, Charge, record_class, sealed
 from comity.wire.codec import Unencodable
 from comity.wire.envelope import to_entry

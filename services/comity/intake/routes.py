@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from comity.domain import entries as e
 from comity.domain import policy
 from comity.domain.ids import Ori
+from comity.domain.roles import CLERK
 from comity.errors import InvalidInput
 from comity.intake import events, parties, records
 from comity.intake import models as m
@@ -16,7 +17,7 @@ from comity.intake.events import receipt_of_order
 from comity.intake.services import Services
 from comity.ports import Person
 from comity.web.problem import documented
-from comity.web.session import CLERK, SESSION_SECONDS, role, token_of
+from comity.web.session import SESSION_SECONDS, role, token_of
 
 TOKEN_CHARS_MAX = 1_000_000  # a preview of 1,000 records, sealed, in hex: 100 KB
 

@@ -14,11 +14,12 @@ from comity.acts.searches import Exposure
 from comity.domain import ids
 from comity.domain.ids import RecordId, UserId
 from comity.domain.log import JOURNAL, Placed
+from comity.domain.roles import ADMINISTRATOR, AUDITOR, OPERATOR, ROLES
 from comity.errors import InvalidInput, NotFound
 from comity.ports import EventLog, Identity, Person
 from comity.projection.fsck import Finding
 from comity.web.app import new_app
-from comity.web.session import ADMINISTRATOR, AUDITOR, OPERATOR, ROLES, role
+from comity.web.session import role
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import from_entry
 

@@ -13,12 +13,13 @@ from fastapi import APIRouter, Depends, File, Form, Path, UploadFile
 from comity.acts.search import SearchAnswer, SearchRequest
 from comity.domain.ids import Ori, SearchId
 from comity.domain.ids import ori as read_ori
+from comity.domain.roles import EXAMINER, INVESTIGATOR
 from comity.errors import NotPermitted
 from comity.ports import Person
 from comity.search import models as m
 from comity.search.services import SearchServices, Services
 from comity.web.problem import documented
-from comity.web.session import EXAMINER, INVESTIGATOR, role
+from comity.web.session import role
 
 router = APIRouter(prefix="/v1", tags=["searches"])
 

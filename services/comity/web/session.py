@@ -8,13 +8,10 @@ from typing import Annotated
 from fastapi import Depends, Request, Response, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 
+from comity.domain.roles import ROLES
 from comity.errors import NotPermitted, NotSignedIn
 from comity.ports import Identity, Person
 from comity.web.limits import COOKIE
-
-AGENCY_WRITER, CLERK, INVESTIGATOR, EXAMINER = "agency-writer", "clerk", "investigator", "examiner"
-AGENCY_ADMINISTRATOR, AUDITOR, OPERATOR, ADMINISTRATOR = "agency-administrator", "auditor", "operator", "administrator"
-ROLES = (AGENCY_WRITER, CLERK, INVESTIGATOR, EXAMINER, AGENCY_ADMINISTRATOR, AUDITOR, OPERATOR, ADMINISTRATOR)
 
 SESSION_SECONDS = 12 * 3600  # a shift
 TOKEN_CHARS_MAX = 200  # ours have 43; another provider's would be looked up elsewhere
@@ -36,7 +33,9 @@ def signed_in(request: Request, _bearer: Annotated[object, _BEARER] = None, _coo
     identity: Identity = request.app.state.identity
     token = token_of(request)
     if token is None:
-        raise NotSignedIn("Nobody is signed in.", advice="Sign in with a link from `comity link`, or send a session's token.")
+        raise NotSignedIn(
+            "Nobody is signed in.", advice="Sign in with a link (`comity user link NAME`), or send a token."
+        )
     return identity.person(token)
 
 

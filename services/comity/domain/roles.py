@@ -1,7 +1,4 @@
-"""The roles' names, as ``comity.web.session`` has them: repeated, since importing that needs FastAPI, which takes a second.
-
-A test keeps the two equal.
-"""
+"""The roles in which people sign in (R39): one list, for the services, the desk and the commands."""
 
 from __future__ import annotations
 

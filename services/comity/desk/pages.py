@@ -16,6 +16,7 @@ from comity.domain.policy import MODES, OFFENCES, PURPOSES, STATUTES, THRESHOLDS
 from comity.domain.posting import Agency, Court
 from comity.errors import ComityError
 from comity.ports import LedgerView, Person
+from comity.web import session
 from comity.web.problem import Problem, headers, of_error
 
 ROLE_NAMES = {

@@ -33,9 +33,7 @@ def signed_in(request: Request, _bearer: Annotated[object, _BEARER] = None, _coo
     identity: Identity = request.app.state.identity
     token = token_of(request)
     if token is None:
-        raise NotSignedIn(
-            "Nobody is signed in.", advice="Sign in with a link (`comity user link NAME`), or send a token."
-        )
+        raise NotSignedIn("Nobody is signed in.", advice="Sign in with a link (`comity user link NAME`), or send a token.")
     return identity.person(token)
 
 

@@ -50,6 +50,7 @@ from journals import (
 )  # fmt: skip
 
 EXAMPLES = 25
+APPENDED_AT = minutes(8)  # of the times drawn, 0 to 9, only the last is ahead of it
 NUMBERS, ORDERS, GRANTS = (1, 2, 3, 4), ("o1", "o2", "o3"), ("g1", "g2")
 OWNERS = {1: A, 2: A, 3: B, 4: C}
 # Few words, so that records share them: what makes kin, and what orders name before anything bears it.
@@ -86,7 +87,7 @@ class Said:
         return replace(entry, headers=tuple(headers.items()))
 
 
-HARMS = st.sampled_from(["", "", "", "", "", "", "garbage", "no headers", "tombstone", "forged", "renamed"])
+HARMS = st.sampled_from([*[""] * 14, "garbage", "no headers", "tombstone", "forged", "renamed"])
 numbers = st.lists(st.sampled_from(NUMBERS), max_size=2)
 indexes = st.lists(st.sampled_from(INDEXES), max_size=2)
 orders, times = st.sampled_from(ORDERS), st.integers(0, 9).map(minutes)
@@ -97,7 +98,8 @@ signers = st.sampled_from([COURT, COURT, OTHER_COURT, *AGENCIES, EXCHANGE])
 def admissions(draw: st.DrawFn) -> Said:
     number = draw(st.sampled_from(NUMBERS))
     kind, version = draw(st.sampled_from(CLASSES)), draw(st.integers(1, 3))
-    return Said(admission(number, OWNERS[number], *draw(indexes), version=version, record_class=kind), EXCHANGE)
+    named = draw(st.lists(st.sampled_from(INDEXES), min_size=1, max_size=3, unique=True))
+    return Said(admission(number, OWNERS[number], *named, version=version, record_class=kind), EXCHANGE)
 
 
 @st.composite
@@ -136,11 +138,24 @@ others = st.one_of(
 )
 
 
+def beginning() -> list[Said]:
+    """Return the founding entries, a tick, and a grant of everything by each agency to each other: so that orders matter."""
+    said = [Said(event, party) for event, party in founding()] + [Said(e.ClockTicked(BASE), EXCHANGE)]
+    for owner in AGENCIES:
+        for grantee in AGENCIES:
+            terms = grant(f"{owner}-{grantee}", owner, grantee, classes=tuple(RecordClass), purposes=PURPOSES)
+            said += [Said(terms, owner)] if owner != grantee else []
+    return said
+
+
+BEGINNING = beginning()
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> list[Said]:
-    """Return a journal: the founding entries, then anything, some of it harmed, some of it twice."""
-    said = [Said(event, party) for event, party in founding()]
-    for _ in range(draw(st.integers(4, 22))):
+    """Return a journal: what lets everybody see everything, then anything, some of it harmed, some of it twice."""
+    said = list(BEGINNING)
+    for _ in range(draw(st.integers(6, 24))):
         kind = draw(st.sampled_from([admissions(), admissions(), ordered(), ordered(), ordered(), shared(), others, None]))
         one = draw(st.sampled_from(said)) if kind is None else draw(kind)
         said.append(replace(one, harm=draw(HARMS)))
@@ -171,7 +186,7 @@ def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
             if isinstance(one.event, e.Order) and own is not None:
                 taken[one.party, own] = one.event
             who = p.Signer(registered(one.party, ROLES[one.party]).party, ROLES[one.party])
-            memory.execute(p.post(one.event, at, who, BASE), at)
+            memory.execute(p.post(one.event, at, who, APPENDED_AT), at)
     return memory, refused
 
 
@@ -187,6 +202,7 @@ def played(sql: SqlLedger, said: list[Said], sizes: list[int] | None = None) -> 
     """Return the journal applied to the emptied ledger, in batches of these sizes."""
     sql.reset()
     core = Core(sql)
+    core.log.now = APPENDED_AT
     for one in said:
         core.append(one.entry())
     list(core.batches(sizes or []))
@@ -255,7 +271,7 @@ def test_sql_judges_as_the_pure_judgement_does(sql: SqlLedger, said: list[Said],
     memory, _ = reference(said)
     played(sql, said)
     everything, end = whole(memory, len(said)), len(said)
-    for place in data.draw(st.lists(st.integers(len(founding()), end), min_size=1, max_size=5, unique=True)):
+    for place in data.draw(st.lists(st.integers(len(BEGINNING), end), min_size=1, max_size=5, unique=True)):
         later = data.draw(st.integers(place, end))
         for question in questions():
             facts = sql.facts(question.requester, [record(n) for n in NUMBERS], place)
@@ -276,7 +292,7 @@ def covered(said: list[Said], refused: dict[int, str], number: int, place: int) 
         event = one.event
         if isinstance(event, e.RecordsAdmitted) and event.records[0].record_id == record(number):
             bears |= set(event.records[0].indexes)
-        elif isinstance(event, e.ClockTicked) and event.at <= BASE + p.TICK_AHEAD_MAX:
+        elif isinstance(event, e.ClockTicked) and event.at <= APPENDED_AT + p.TICK_AHEAD_MAX:
             now = max(now, event.at)
         elif isinstance(event, e.RecordsSealed | e.RecordsProvisionallySealed | e.RecordsExpunged):
             if not any(s.event == event and s.party == one.party for i, s in enumerate(said[:at]) if i not in refused):
@@ -303,7 +319,7 @@ def test_no_record_stands_for_a_peer_after_an_order_and_before_its_end(sql: SqlL
     """Promise 1: the seal always wins, by an oracle that knows only what orders mean."""
     _, refused = reference(said)
     played(sql, said)
-    for place in range(len(founding()), len(said) + 1):
+    for place in range(len(BEGINNING), len(said) + 1):
         hidden = [n for n in NUMBERS if covered(said, refused, n, place)]
         for question in questions() if hidden else ():
             facts = sql.facts(question.requester, [record(n) for n in hidden], place)

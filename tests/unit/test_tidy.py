@@ -82,7 +82,9 @@ def test_the_code_keeps_to_the_words() -> None:
 
 def test_pages_and_schemas_keep_to_the_words() -> None:
     # The glossary says which words are not used.
-    pages = [path for path in READ_BY_PEOPLE if path.name != "GLOSSARY.md"]
+    pages = [
+        path for path in READ_BY_PEOPLE if path.name not in ("GLOSSARY.md", "DESIGN.md", "REQUIREMENTS.md")
+    ]  # they name them to ban them
     assert not [where for path in pages for where, line in lines(path) if JUDGING.search(line) or TEMPLATE.search(line)]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from comity.acts.watermark import Watermarks
 from comity.bootstrap import Exchange
 from comity.client.publisher import Publisher
 from comity.domain.entries import RecordClass
@@ -149,7 +150,7 @@ def search_services(exchange: Exchange) -> SearchServices:
         examine=exchange.examine,
         encoder=exchange.encoder,
         identity=exchange.identity,
-        watermark=lambda place: f"w{place:x}",
+        watermarks=Watermarks(exchange.vault),
     )
 
 

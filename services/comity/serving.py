@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import threading
 import time
 from types import TracebackType
@@ -15,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
+from comity.acts.watermark import Watermarks
 from comity.bootstrap import Exchange
 from comity.desk import app as desk_app
 from comity.errors import Unavailable
@@ -24,9 +24,7 @@ from comity.operations import app as operations_app
 from comity.search import app as search_app
 from comity.search.services import SearchServices
 from comity.web.limits import SecurityHeaders
-from comity.wire import sealing
 
-WATERMARK_KEY = "watermark/1"
 START_SECONDS = 20.0
 KEEP_ALIVE_SECONDS = 15
 DOCS = """<!doctype html><html lang="en"><title>comity: HTTP</title><h1>comity over HTTP</h1>
@@ -51,10 +49,10 @@ def http(exchange: Exchange) -> ASGIApp:
         now=x.now,
     )
     search_services = SearchServices(
-        search=x.search, examine=x.examine, encoder=x.encoder, identity=x.identity, watermark=lambda n: watermark(x, n)
+        search=x.search, examine=x.examine, encoder=x.encoder, identity=x.identity, watermarks=Watermarks(x.vault)
     )
     operation_services = operations_app.OperationServices(
-        identity=x.identity, log=x.log, status=x.status, exposures=x.exposures, fsck=x.fsck, rebuild=x.rebuild
+        identity=x.identity, ledger=x.ledger, log=x.log, status=x.status, exposures=x.exposures, fsck=x.fsck, rebuild=x.rebuild
     )
     desk_services = desk_app.DeskServices(
         seal=x.seal,
@@ -82,12 +80,6 @@ def http(exchange: Exchange) -> ASGIApp:
     return SecurityHeaders(app)
 
 
-def watermark(exchange: Exchange, place: int) -> str:
-    """Return a place in the journal as callers get it: opaque, so that nobody counts other people's acts by it (rule 5)."""
-    sealed = sealing.seal(exchange.vault.issue(WATERMARK_KEY), place.to_bytes(8, "big"), context=b"watermark")
-    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
-
-
 class Server:
     """Runs the application in a thread of this process; ``url`` is where. The home's ``url`` file says so to commands."""
 
@@ -97,7 +89,8 @@ class Server:
             http(exchange),
             host=host,
             port=port,
-            log_level="warning",
+            log_config=None,  # its lines are for its own users: what fails here is told by us
+            log_level="critical",
             access_log=False,
             server_header=False,
             lifespan="off",

@@ -18,7 +18,7 @@ from comity.domain.candidate import SHOWN_DEFAULT, SHOWN_MAX, Candidate, rank
 from comity.domain.ids import Ori, SearchId, UserId, probe_name, search_key
 from comity.domain.judge import Question, Verdict, blocks, verdict
 from comity.domain.policy import Ruling, rule
-from comity.errors import InvalidInput, NotPermitted, PhotographRefused
+from comity.errors import InvalidInput, NotPermitted, PhotographRefused, Unavailable
 from comity.ports import Block, Candidates, Extracted, FaceEncoder, KeyVault, LedgerView, PhotoStore, Vector
 from comity.wire import sealing
 
@@ -43,6 +43,7 @@ class SearchRequest:
     classes: frozenset[e.RecordClass] = frozenset({e.RecordClass.BOOKING})
     shown_max: int = SHOWN_DEFAULT
     face: int | None = None
+    after: int = -1  # the place of an earlier answer: a journal that goes back to before it is refused (R36)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,10 @@ class Search:
             return Proposal(filled, search, tuple(c.record_id for c in candidates), request.shown_max, complete)
 
         def render(disclosure: Disclosure) -> SearchAnswer:
+            if disclosure.place <= request.after:
+                raise Unavailable(
+                    "The journal is behind an answer that you have; nothing was disclosed.", advice="Tell the operator."
+                )
             return self._render(disclosure, search, proposed, template.quality)
 
         return self.release(question, propose, render)

@@ -16,6 +16,7 @@ from comity.wire.sealing import NUMBER_CHARS_MAX
 
 FACE_MAX = 999  # a crowd; the encoder has a limit of its own
 CLASSES_MAX = len(RecordClass)
+WATERMARK_CHARS_MAX = 100  # ours have 48
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 CandidateName = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -45,6 +46,11 @@ class SearchIn(Sent):
     shown_max: int = Field(default=SHOWN_DEFAULT, ge=1, le=SHOWN_MAX, description="How many candidates at most.")
     face: int | None = Field(default=None, ge=0, le=FACE_MAX, description="Which face of the probe, where several are there.")
     photographs: bool = Field(default=False, description="Whether to bring photographs where the grants say view.")
+    at_least: str = Field(
+        default="",
+        max_length=WATERMARK_CHARS_MAX,
+        description="`as_of` of an earlier answer: be at least as fresh as that, or fail.",
+    )
 
 
 class CandidateOut(BaseModel):

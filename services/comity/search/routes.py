@@ -52,6 +52,7 @@ def search(
         classes=frozenset(asked.classes),
         shown_max=asked.shown_max,
         face=asked.face,
+        after=services.watermarks.place(asked.at_least) if asked.at_least else -1,
     )
     return _answer(services, services.search(request), asked.photographs)
 
@@ -75,7 +76,7 @@ def review(
     done = services.examine.review(
         SearchId(search_id), candidate, _requester(person), person.user_id, sent.finding, sent.notes
     )  # fmt: skip
-    return m.ReviewOut(review_id=done.review_id, as_of=services.watermark(done.place), finding=done.finding)
+    return m.ReviewOut(review_id=done.review_id, as_of=services.watermarks.of(done.place), finding=done.finding)
 
 
 @router.post(
@@ -88,7 +89,7 @@ def reveal(search_id: SearchPath, candidate: CandidatePath, sent: m.RevealIn, pe
     shown = services.examine.reveal(SearchId(search_id), candidate, _requester(person), person.user_id, sent.reason)
     return m.RevealOut(
         reveal_id=shown.reveal_id,
-        as_of=services.watermark(shown.place),
+        as_of=services.watermarks.of(shown.place),
         owner=shown.owner,
         particulars=shown.particulars,
     )
@@ -119,7 +120,7 @@ def _requester(person: Person) -> Ori:
 def _answer(services: SearchServices, answer: SearchAnswer, photographs: bool) -> m.SearchOut:  # noqa: FBT001
     return m.SearchOut(
         search_id=answer.search_id,
-        as_of=services.watermark(answer.place),
+        as_of=services.watermarks.of(answer.place),
         judged_at=answer.judged_at,
         candidates=[
             m.CandidateOut(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,18 +9,19 @@ from fastapi import Depends, Request
 
 from comity.acts.review import Examine
 from comity.acts.search import Search
+from comity.acts.watermark import Watermarks
 from comity.ports import FaceEncoder, Identity
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchServices:
-    """Everything that the routes may reach. ``watermark`` makes a place in the journal opaque for callers (rule 5)."""
+    """Everything that the routes may reach. ``watermarks`` make places in the journal opaque for callers (rule 5)."""
 
     search: Search
     examine: Examine
     encoder: FaceEncoder
     identity: Identity
-    watermark: Callable[[int], str]
+    watermarks: Watermarks
 
 
 def _services(request: Request) -> SearchServices:

@@ -1,0 +1,40 @@
+"""The demo itself, on both logs: the story that a new user is told, every line of it checked by itself (R51)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMITY = Path(sys.executable).parent / "comity"
+
+
+def told(tmp_path: Path, *options: str) -> str:
+    """Run the demo as a user does and return what it printed; it ends with 0 only where every check held."""
+    command = [str(COMITY), "demo", "--once", *options]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, env=environment)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert not list(tmp_path.glob("comity-demo-*")), "the demo's home is removed"
+    return done.stdout
+
+
+def check_story(story: str) -> None:
+    """Look for what the story must have shown."""
+    assert "every check held" in story
+    assert "✗" not in story
+    for shown in ("ErasureCertified", "← sealed", "no-face", "several-faces", "immigration-enforcement", "press → receipt"):
+        assert shown in story
+
+
+def test_the_demo_holds_on_the_embedded_log(tmp_path: Path) -> None:
+    check_story(told(tmp_path))
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(600)
+def test_the_demo_holds_on_a_real_kafka(tmp_path: Path) -> None:
+    check_story(told(tmp_path, "--kafka", "local"))

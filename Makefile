@@ -13,7 +13,7 @@ ARGS ?=
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help setup demo up test check fmt bench faces lock schemas browser clean
+.PHONY: help setup demo up test check fmt bench faces lock schemas docs browser clean
 
 help: ## List what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -88,5 +88,9 @@ lock: $(VENV)/.uv ## Resolve the locks anew
 	printf 'uv\n' | $(COMPILE) -c infra/locks/dev.txt - -o infra/locks/uv.txt
 	printf 'uv-build\n' | $(COMPILE) -c infra/locks/dev.txt - -o infra/locks/build.txt
 
-clean: ## Remove what was built, and the demo's home
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+docs: $(VENV)/.dev ## Write the pages that are made from the code
+	@$(BIN)/python tests/pages.py
+
+clean: ## Remove the environment and what tools left here; ./comity-home and ~/.cache/comity stay
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find services tests schemas -name __pycache__ -prune -exec rm -rf {} +

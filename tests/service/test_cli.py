@@ -310,8 +310,9 @@ def test_a_home_that_is_served_is_not_served_twice(cli: Cli) -> None:
 def test_a_folder_that_cannot_be_used_is_told_as_one(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     ran = CliRunner().invoke(app, ["--home", str(tmp_path / "file" / "home"), "status"])
-    assert ran.exit_code == 1
+    assert ran.exit_code == 2
     assert "Not a directory" in ran.stderr
+    assert "--home" in ran.stderr
     assert "Traceback" not in ran.stderr
 
 

@@ -24,7 +24,7 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the story instead of serving on.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to serve on; 0 picks a free port.")] = PORT,
 ) -> None:
-    """Show what comity does, in about two minutes, on people who do not exist.
+    """Show what comity does, in about a minute, on people who do not exist.
 
     Everything happens on a fresh home that is removed at the end. --kafka local does it on a real Apache Kafka.
     """

@@ -11,7 +11,7 @@ import typer
 from comity.cli import publishing, rows
 from comity.cli.connect import connect
 from comity.cli.context import state
-from comity.cli.output import emit, errors, fields, say
+from comity.cli.output import emit, errors, fields, moment, say
 from comity.client import Booking, Receipt
 from comity.domain.ids import ori as read_ori
 from comity.domain.roles import AGENCY_WRITER
@@ -122,7 +122,7 @@ def _read(photographs: list[Path]) -> tuple[bytes, ...]:
 
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:
-    at = receipt.appended_at.isoformat() if receipt.appended_at else None
+    at = receipt.appended_at.astimezone(UTC).isoformat().replace("+00:00", "Z") if receipt.appended_at else None
     return {name: getattr(receipt, name) for name in ("event_id", "topic", "partition", "position", "sha256", "repeated")} | {
         "appended_at": at
     }
@@ -130,7 +130,9 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
 
 def _show_receipt(record: str, receipt: Receipt) -> None:
     place = f"{receipt.topic}/{receipt.partition} at position {receipt.position}"
-    fields("Receipt", [("record", record), ("place", place), ("sha256", receipt.sha256), ("entered", receipt.appended_at)])
+    fields(
+        "Receipt", [("record", record), ("place", place), ("sha256", receipt.sha256), ("entered", moment(receipt.appended_at))]
+    )
 
 
 def _show_standing(found: dict[str, Any]) -> None:

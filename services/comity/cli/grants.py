@@ -65,7 +65,7 @@ def _owner(ctx: typer.Context, grant_id: str) -> str | None:
 def register(ctx: typer.Context) -> None:
     """Show the public register of grants, ended ones too."""
     found = _register(ctx)
-    columns = ("grant", "owner", "grantee", "classes", "purposes", "rights", "until", "in force")
+    columns = ("grant", "owner", "grantee", "classes", "purposes", "rights", "in return", "until", "in force")
     rows = [
         (
             g["grant_id"],
@@ -74,6 +74,7 @@ def register(ctx: typer.Context) -> None:
             " ".join(g["classes"]),
             " ".join(g["purposes"]),
             " ".join(g["rights"]),
+            g["in_return"],
             g["expires_at"][:10],
             "yes" if g["in_force"] else "no",
         )

@@ -75,7 +75,7 @@ class Tally:
 def import_(
     ctx: typer.Context,
     file: Annotated[
-        Path | None, typer.Argument(exists=True, dir_okay=False, readable=True, help="The CSV file, in UTF-8.")
+        Path | None, typer.Argument(exists=True, dir_okay=False, readable=True, help="The CSV file, in UTF-8.", metavar="FILE")
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Look at every row, and change nothing.")] = False,
     report: Annotated[

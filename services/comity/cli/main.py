@@ -15,7 +15,7 @@ from comity.cli.problems import tell
 # By name: the module that has it, and what it does. A test keeps these lines equal to the commands' own.
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("up", "Serve the exchange until Ctrl-C."),
-    "demo": ("demo", "Show what comity does, in about two minutes, on people who do not exist."),
+    "demo": ("demo", "Show what comity does, in about a minute, on people who do not exist."),
     "status": ("operate", "Show every position and lag, and what stands still."),
     "fsck": ("operate", "Compare every view with the journal; nothing is changed."),
     "rebuild": ("operate", "Make the ledger or the gallery anew from the log."),
@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "search": ("searches", "Find candidates for a probe photograph."),
     "review": ("searches", "Record what an examiner found on comparing the probe with a candidate."),
     "reveal": ("searches", "Reveal one candidate's identity, for a reason."),
-    "find": ("orders", "Show which records an order would cover; nothing is entered."),
+    "find": ("orders", "Show which records a number finds, and where each stands; nothing is entered."),
     "seal": ("orders", "Enter a sealing order, after showing what it covers."),
     "expunge": ("orders", "Enter an expungement: hidden for ever, and destroyed."),
     "policy": ("tables", "Show what may be searched for, and what each statute does."),

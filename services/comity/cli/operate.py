@@ -9,7 +9,7 @@ import typer
 
 from comity.cli.connect import OPERATIONS, REPAIR_SECONDS, connect
 from comity.cli.context import state
-from comity.cli.output import emit, fields, say, table
+from comity.cli.output import emit, fields, moment, say, table
 from comity.domain.roles import ADMINISTRATOR, AUDITOR, OPERATOR
 
 app = typer.Typer()
@@ -61,7 +61,9 @@ def fsck(ctx: typer.Context) -> None:
 
 
 @app.command(epilog="Example: comity rebuild gallery")
-def rebuild(ctx: typer.Context, view: Annotated[View, typer.Argument(help="What to make anew.")]) -> None:
+def rebuild(
+    ctx: typer.Context, view: Annotated[View, typer.Argument(help="What to make anew: ledger or gallery.", metavar="VIEW")]
+) -> None:
     """Make the ledger or the gallery anew from the log."""
     with connect(state(ctx), OPERATOR, ADMINISTRATOR) as api:
         done = api.post(f"{OPERATIONS}/rebuild/{view}", timeout=REPAIR_SECONDS)
@@ -70,7 +72,8 @@ def rebuild(ctx: typer.Context, view: Annotated[View, typer.Argument(help="What 
 
 @app.command(epilog="Example: comity exposures 5f0c3a1e9d7b4c2f8a6e0d1b3c5a7f92")
 def exposures(
-    ctx: typer.Context, record: Annotated[str, typer.Argument(help="A record's id, as `comity enrol` printed it.")]
+    ctx: typer.Context,
+    record: Annotated[str, typer.Argument(help="A record's id, as `comity enrol` printed it.", metavar="RECORD")],
 ) -> None:
     """Show who was shown a record: what no order can take back."""
     with connect(state(ctx), *READERS) as api:
@@ -90,9 +93,10 @@ def journal(
     with connect(state(ctx), *READERS) as api:
         entries = api.get(f"{OPERATIONS}/journal", first=first, count=count)
     rows = [
-        (e["position"], e["at"][:19], e["type"] or f"unreadable: {e['unreadable']}", e.get("key"), e.get("id")) for e in entries
+        (e["position"], moment(e["at"]), e["type"] or f"unreadable: {e['unreadable']}", e.get("key"), e.get("id"))
+        for e in entries
     ]
-    columns = ("position", "at (UTC)", "type", "key", "id")
+    columns = ("position", "at", "type", "key", "id")
     emit(state(ctx), entries, lambda: table("Journal", columns, rows, empty="no entry from there on."))
 
 

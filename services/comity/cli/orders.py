@@ -10,7 +10,7 @@ import typer
 
 from comity.cli.connect import INTAKE, Api, connect, only
 from comity.cli.context import State, state
-from comity.cli.output import emit, note, say, table
+from comity.cli.output import emit, moment, note, say, table
 from comity.domain.roles import CLERK
 from comity.errors import InvalidInput
 
@@ -56,18 +56,18 @@ class Numbers:
 def find(
     ctx: typer.Context,
     court: Court,
-    statute: Annotated[str | None, typer.Option(help="The statute that an order would name.")] = None,
     booking: Booking = None,
     agency: Agency = None,
     court_case: CourtCase = None,
     atn: Atn = None,
 ) -> None:
-    """Show which records an order would cover; nothing is entered."""
+    """Show which records a number finds, and where each stands; nothing is entered."""
     numbers = Numbers(booking, agency, court_case, atn)
     numbers.body()
     with connect(state(ctx), CLERK, party=court) as api:
-        preview = _preview(api, SEAL, statute or _any_statute(api), numbers)
-    emit(state(ctx), preview["shown"], lambda: _show(preview["shown"]))
+        shown = _preview(api, SEAL, _any_statute(api), numbers)["shown"]
+    found = {name: shown[name] for name in ("covers", "per_agency")}  # nobody named a statute, so none is said
+    emit(state(ctx), found, lambda: _show_records("Records of this number", found["covers"]))
 
 
 @app.command(epilog="Example: comity seal --court milwaukee-circuit-court --statute wi-165.84 --court-case 2026CF000417")
@@ -170,14 +170,19 @@ def _tell(said: State, shown: dict[str, Any], receipt: dict[str, Any] | None, *,
             return
         again = " already" if receipt["repeated"] else ""
         say(f"Order {receipt['event_id']} stands{again} in the journal at position {receipt['position']}.")
-        say(f"Entered at {receipt['appended_at'] or 'its first time'}; from this position on the records are hidden.")
+        say(f"Entered at {moment(receipt['appended_at']) or 'its first time'}; from this position on the records are hidden.")
 
     emit(said, {"preview": shown, "receipt": receipt}, show)
 
 
 def _show(shown: dict[str, Any], *, to_errors: bool = False) -> None:
-    rows = [(c["record_id"], c["owner"], c["record_class"], c["state"]) for c in shown["covers"]]
     title = f"{shown['what']} under {shown['statute']} ({shown['mode']}) covers"
-    table(title, ("record", "owner", "class", "state now"), rows, empty="no record that is here now.", to_errors=to_errors)
+    _show_records(title, shown["covers"], to_errors=to_errors)
     for sentence in shown["notes"]:
         (note if to_errors else say)(sentence)
+
+
+def _show_records(title: str, covers: list[dict[str, Any]], *, to_errors: bool = False) -> None:
+    rows = [(c["owner"], c["record_id"], c["record_class"], c["state"]) for c in sorted(covers, key=lambda c: str(c["owner"]))]
+    columns = ("owner", "record", "class", "state now")
+    table(title, columns, rows, empty="no record that is here now.", to_errors=to_errors)

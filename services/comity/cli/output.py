@@ -9,9 +9,11 @@ import json
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +24,14 @@ def clean(value: object) -> str:
     """Return a value as text that cannot steer a terminal: what came from elsewhere may hold escape sequences."""
     text = "" if value is None else str(value)
     return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in text)
+
+
+def moment(at: object) -> str:
+    """Return a time as people read it, in UTC and to the second: 2026-03-01T20:05:00Z; nothing for None."""
+    if at is None:
+        return ""
+    known = at if isinstance(at, datetime) else datetime.fromisoformat(str(at))
+    return known.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def emit(state: State, data: Any, show: Callable[[], None]) -> None:  # noqa: ANN401 - whatever JSON holds
@@ -66,6 +76,16 @@ def table(
     if title:  # not the table's own: that one is folded to its width, and numbers in it could not be copied
         console.print(Text(clean(title), style="italic"), soft_wrap=True)
     console.print(drawn)
+
+
+def passages(title: str, items: Iterable[tuple[str, Sequence[str]]]) -> None:
+    """Print a heading and, for each item, its name and sentences under it, indented however narrow the terminal is."""
+    console = Console()
+    console.print(Text(clean(title), style="italic"))
+    for name, sentences in items:
+        console.print(Padding(Text(clean(name), style="bold"), (0, 0, 0, 2), expand=False))
+        for sentence in filter(None, sentences):
+            console.print(Padding(Text(clean(sentence)), (0, 0, 0, 6), expand=False))
 
 
 def fields(title: str, pairs: Iterable[tuple[str, object]]) -> None:

@@ -31,7 +31,7 @@ PublicKey = Annotated[
 def add_agency(
     ctx: typer.Context,
     ori: Annotated[str, typer.Argument(help="Its ORI: nine characters.", metavar="ORI")],
-    name: Annotated[str, typer.Argument(help="Its name.")],
+    name: Annotated[str, typer.Argument(help="Its name.", metavar="NAME")],
     requester_class: Annotated[
         str, typer.Option("--class", help="municipal, county, state, federal, tribal or foreign.", metavar="CLASS")
     ],
@@ -55,7 +55,7 @@ def list_agencies(ctx: typer.Context) -> None:
 def add_court(
     ctx: typer.Context,
     court_id: Annotated[str, typer.Argument(help="Its id: letters, digits, dots and hyphens.", metavar="ID")],
-    name: Annotated[str, typer.Argument(help="Its name.")],
+    name: Annotated[str, typer.Argument(help="Its name.", metavar="NAME")],
     public_key: PublicKey = None,
 ) -> None:
     """Register a court with its first public key."""

@@ -9,7 +9,7 @@ import typer
 from comity.cli.connect import OPERATIONS, connect
 from comity.cli.context import state
 from comity.cli.output import emit, say, table
-from comity.cli.sign_in import choose
+from comity.cli.sign_in import one
 from comity.domain.ids import PartyId, UserId
 from comity.domain.roles import ADMINISTRATOR, ROLES
 from comity.ports import Person
@@ -22,7 +22,7 @@ app.add_typer(user, name="user")
 @user.command("add", epilog="Example: comity user add 'Iris Okafor' --party WI0130000 --role investigator")
 def add(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The name; it stays in the home, the log has a pseudonym.")],
+    name: Annotated[str, typer.Argument(help="The name; it stays in the home, the log has a pseudonym.", metavar="NAME")],
     party: Annotated[str, typer.Option(help="The agency's ORI or the court's id that this person acts for.")],
     role: Annotated[list[str], typer.Option(help=f"One or more of: {', '.join(ROLES)}.")],
 ) -> None:
@@ -50,7 +50,7 @@ def link(ctx: typer.Context, who: Annotated[str, typer.Argument(help="A name or 
             Person(UserId(p["user_id"]), p["name"], PartyId(p["party"]), frozenset(p["roles"]))
             for p in api.get(f"{OPERATIONS}/people")
         ]
-        person = choose(people, (), None, who)
+        person = one(people, who)
         made = api.post(f"{OPERATIONS}/people/{person.user_id}/links")
         url = f"{api.url}{made['path']}"
     answer = {"user_id": person.user_id, "name": person.name, "url": url}

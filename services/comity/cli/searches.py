@@ -12,7 +12,7 @@ import typer
 from comity.cli import names
 from comity.cli.connect import SEARCH, Api, connect
 from comity.cli.context import state
-from comity.cli.output import emit, fields, note, say, table
+from comity.cli.output import emit, fields, moment, note, say, table
 from comity.cli.problems import Answered
 from comity.domain.candidate import SHOWN_DEFAULT, SHOWN_MAX
 from comity.domain.roles import EXAMINER, INVESTIGATOR
@@ -42,7 +42,10 @@ CandidateName = Annotated[str, typer.Argument(help="The candidate's rank, its na
 def search(  # noqa: PLR0913 - typer declares options by arguments
     ctx: typer.Context,
     *,
-    probe: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A picture; it is never enrolled.")],
+    probe: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, readable=True, help="A picture; it is never enrolled.", metavar="PROBE"),
+    ],
     case: Annotated[str, typer.Option(help="The agency case number.")],
     purpose: Annotated[str, typer.Option(help="What for; `comity policy` lists what is allowed.")],
     threshold: Annotated[str, typer.Option(help="The legal ground.")],
@@ -95,7 +98,7 @@ def _show(answer: dict[str, Any]) -> None:
     rows = [(c["rank"], f"{c['score']:.4f}", c["owner"], c["candidate"][: names.SHORT_CHARS]) for c in answer["candidates"]]
     none = f"no candidate scores {answer['score_floor']:.2f} or more."
     table(f"Candidates of search {answer['search_id']}", ("rank", "score", "owner", "candidate"), rows, empty=none)
-    say(f"Judged at {answer['judged_at'][:19]}Z by {answer['model']}; nothing under {answer['score_floor']:.2f} is shown.")
+    say(f"Judged at {moment(answer['judged_at'])} by {answer['model']}; nothing under {answer['score_floor']:.2f} is shown.")
     say(answer["caveat"])
 
 
@@ -104,7 +107,9 @@ def review(
     ctx: typer.Context,
     search_id: SearchId,
     candidate: CandidateName,
-    finding: Annotated[Finding, typer.Option(help="What the comparison came to.")],
+    finding: Annotated[
+        Finding, typer.Option(help="What the comparison came to: possible, excluded or inconclusive.", metavar="FINDING")
+    ],
     notes: Annotated[str, typer.Option(help="Kept encrypted under the search's own key.", metavar="TEXT")] = "",
 ) -> None:
     """Record what an examiner found on comparing the probe with a candidate."""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from comity.adapters.home import Home
 from comity.adapters.identity import FileIdentity
 from comity.domain.roles import ADMINISTRATOR, AUDITOR, OPERATOR
 from comity.errors import Conflict, InvalidInput, NotFound, NotPermitted
@@ -25,7 +26,7 @@ def signed_in(home: Path, roles: Collection[str], party: str | None, who: str | 
     operating = not roles or bool(OPERATOR_ROLES & set(roles))
     if not home.exists() and not operating:
         raise NotFound(f"There is no home at {home}.", advice="`comity up` makes one; --home names another.")
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    Home(home).make()
     identity = FileIdentity(home / "identity.db")
     try:
         if operating:
@@ -61,6 +62,16 @@ def choose(people: Sequence[Person], roles: Collection[str], party: str | None, 
     if len(able) == 1 or not roles or operators:
         return next(iter([*operators, *able]))
     raise InvalidInput("Several people may do this.", advice=f"Say --as one of: {_names(able)}.")
+
+
+def one(people: Sequence[Person], who: str) -> Person:
+    """Return the person of this name or pseudonym. Raises NotFound or InvalidInput."""
+    named = [p for p in people if who in (p.user_id, p.name)]
+    if not named:
+        raise NotFound(f"There is nobody called {who!r:.60} here.", advice="See `comity user list`.")
+    if len(named) > 1:
+        raise InvalidInput(f"Several people are called {who!r:.60}.", advice=f"Give the pseudonym: {_pseudonyms(named)}.")
+    return named[0]
 
 
 def _named(people: Sequence[Person], able: Sequence[Person], who: str) -> Person:

@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from comity.acts.search import SearchAnswer, SearchRequest
 from comity.cli import story_world as w
@@ -38,17 +40,21 @@ class Teller:
 
     def check(self, truth: bool, sentence: str) -> None:
         """Print what was checked; a false one ends the demo with an error at its end."""
-        self.console.print(f"  [green]✓[/] {sentence}" if truth else f"  [bold red]✗ {sentence}")
+        mark, style = (Text("✓", "green"), "") if truth else (Text("✗", "bold red"), "bold red")
+        line = Table.grid(padding=(0, 1, 0, 0))  # a column of its own for the sign: what is long hangs under its sentence
+        line.add_row(" ", mark, Text(sentence, style))
+        self.console.print(line)
         if not truth:
             self.failed.append(sentence)
 
     def say(self, sentence: str) -> None:
         """Print a sentence."""
-        self.console.print(f"  {sentence}")
+        self.console.print(Padding(Text(sentence), (0, 0, 0, 2), expand=False))
 
     def table(self, title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         """Print a table."""
-        table = Table(*columns, title=title, title_justify="left", header_style="bold")
+        self.console.print(Text(title, "italic"))  # not the table's own, which is folded to the table's width
+        table = Table(*columns, header_style="bold")
         for row in rows:
             table.add_row(*row)
         self.console.print(table)

@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from comity.adapters import face_models
 from comity.cli.context import state
-from comity.cli.output import emit, errors, note, say, table
+from comity.cli.output import emit, errors, note, passages, say, table
 from comity.domain import policy as tables
 
 app = typer.Typer()
@@ -50,15 +50,23 @@ def policy(ctx: typer.Context) -> None:
 
 
 def _show(data: dict[str, Any]) -> None:
-    purposes = [
-        (p["slug"], " ".join(p["thresholds"]) or "refused", " ".join(p["classes"]), p["source"]) for p in data["purposes"]
-    ]
-    table("Purposes", ("purpose", "thresholds", "classes", "source"), purposes)
+    passages("Purposes", [(p["slug"], _purpose(p)) for p in data["purposes"]])
     table("Thresholds", ("threshold", "meaning"), data["thresholds"].items())
     table("Offences", ("offence", "meaning"), data["offences"].items())
-    statutes = [(s["slug"], s["title"], s["mode"] or "none", s["mode_title"] or s["why"]) for s in data["statutes"]]
-    table("Statutes", ("statute", "title", "mode", "what it does"), statutes)
+    passages("Statutes", [(s["slug"], _statute(s)) for s in data["statutes"]])
     say("An agency's counsel decides what applies to it.", f"Digest of these tables: {data['digest']}")
+
+
+def _purpose(purpose: dict[str, Any]) -> list[str]:
+    if purpose["thresholds"]:
+        terms = f"Needs {' or '.join(purpose['thresholds'])}; reaches {', '.join(purpose['classes'])}."
+    else:
+        terms = "Refused."
+    return [f"{purpose['title']}. {terms}", f"{purpose['why']} ({purpose['source']})".strip()]
+
+
+def _statute(statute: dict[str, Any]) -> list[str]:
+    return [statute["title"], f"{statute['mode']}: {statute['mode_title']}." if statute["mode"] else statute["why"]]
 
 
 @app.command(epilog="Example: comity models")

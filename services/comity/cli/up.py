@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from comity.bootstrap import Exchange
 from comity.cli.connect import is_free, running
 from comity.cli.context import State, state
 from comity.cli.output import emit, errors, fields, say
 from comity.cli.sign_in import ensure_operator
-from comity.errors import Conflict
-from comity.serving import Server
+from comity.errors import Conflict, Unavailable
 from comity.settings import Settings
+
+if TYPE_CHECKING:
+    from comity.bootstrap import Exchange
+    from comity.serving import Server
 
 STATUS_SECONDS = 2.0
 app = typer.Typer()
@@ -33,17 +36,35 @@ def up(
 ) -> None:
     """Serve the exchange until Ctrl-C."""
     settings = state(ctx).settings(host=host, port=port)
-    if not is_free(settings) and (url := running(settings)) is not None:
+    if settings.home.exists() and not is_free(settings) and (url := running(settings)) is not None:
         raise Conflict(f"This home is served already, at {url}.", advice="Use that one, or stop it first.")
+    check_port(settings.host, settings.port)
     with _started(settings) as (exchange, server), _stopping() as stop:
         _announce(state(ctx), exchange, server, _links(exchange, server) if links else [])
         _stand_by(exchange, stop, quiet=state(ctx).json)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise Unavailable where nothing can be served here: seconds before the home is open."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, kind, protocol) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server will: a port just left is free
+            tried.bind(address)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise Unavailable(
+            f"Port {port} of {host} cannot be served on: {reason}.", advice="Name a free one with --port, or --port 0."
+        ) from None
 
 
 @contextmanager
 def _started(settings: Settings) -> Iterator[tuple[Exchange, Server]]:
     console = errors()
     with console.status("Starting…") if console.is_terminal else nullcontext():
+        from comity.bootstrap import Exchange  # noqa: PLC0415 - the engines take seconds, and what is wrong is told before
+        from comity.serving import Server  # noqa: PLC0415
+
         exchange = Exchange(settings)
         exchange.__enter__()
     try:
@@ -81,18 +102,28 @@ def _links(exchange: Exchange, server: Server) -> list[dict[str, str]]:
 
 def _announce(said: State, exchange: Exchange, server: Server, links: list[dict[str, str]]) -> None:
     docs = f"{server.url}/docs"
-    data: dict[str, Any] = {"url": server.url, "docs": docs, "home": str(exchange.home.root), "links": links}
+    data: dict[str, Any] = {
+        "url": server.url,
+        "docs": docs,
+        "home": str(exchange.home.root),
+        "log": _log(exchange),
+        "links": links,
+    }
 
     def show() -> None:
-        fields(
-            "", [("Desk", server.url), ("HTTP", docs), ("Home", exchange.home.root), ("Log", exchange.settings.kafka or "SQLite")]
-        )
+        fields("", [("Desk", server.url), ("HTTP", docs), ("Home", exchange.home.root), ("Log", _log(exchange))])
         for link in links:
             say(f"{link['name']} ({link['party']}; {link['roles']}): {link['url']}")
         say("Each link signs in once, within ten minutes." if links else "Sign in: `comity user link NAME`, or --links here.")
         say("Ctrl-C stops.")
 
     emit(said, data, show)
+
+
+def _log(exchange: Exchange) -> str:
+    if exchange.broker is not None:
+        return f"Apache Kafka at {', '.join(exchange.broker.bootstrap)}, started here"
+    return f"Apache Kafka at {exchange.settings.kafka}" if exchange.settings.kafka else "SQLite"
 
 
 def _stand_by(exchange: Exchange, stop: threading.Event, *, quiet: bool) -> None:

@@ -101,6 +101,7 @@ class Grant(Row):
     purposes: tuple[str, ...]
     rights: tuple[str, ...]
     expires_at: datetime
+    in_return: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +238,7 @@ def _changes(entry: e.JournalEntry, at: int, signer: Signer, appended_at: dateti
                     purposes=entry.purposes,
                     rights=entry.rights,
                     expires_at=entry.expires_at,
+                    in_return=entry.in_return,
                 )
             )
         case e.ShareRevoked():

@@ -216,6 +216,7 @@ class GrantOut(BaseModel):
     purposes: list[str]
     rights: list[str]
     expires_at: datetime
+    in_return: str = Field(description="What is given in return; empty where nothing was said.")
     in_force: bool
     granted_at_position: int
     revoked_at_position: int | None

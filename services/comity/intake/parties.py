@@ -12,7 +12,7 @@ from comity.domain.entries import RecordClass, Role
 from comity.domain.ids import END, GrantId, Ori, PartyId
 from comity.domain.posting import Agency, Court, Grant
 from comity.domain.roles import ADMINISTRATOR, AGENCY_ADMINISTRATOR
-from comity.errors import Conflict, NotFound
+from comity.errors import NotFound
 from comity.intake import models as m
 from comity.intake.events import receipt_of_order
 from comity.intake.records import own_ori
@@ -34,9 +34,9 @@ GrantPath = Annotated[str, Path(pattern=r"^[!-~]{1,128}$", description="The gran
 def register_agency(sent: m.AgencyIn, person: Administrator, services: Services) -> m.RegisteredOut:
     """Register an agency, its class and its first public key."""
     del person
-    raw, kid = _new_key(services, sent.public_key)
+    raw = base64.b64decode(sent.public_key)
     position = services.register.agency(Ori(sent.ori), sent.name, sent.requester_class, raw)
-    return m.RegisteredOut(position=position, kid=kid)
+    return m.RegisteredOut(position=position, kid=key_id(raw))
 
 
 @router.get("/agencies", responses=documented(401), summary="Agencies that take part")
@@ -51,9 +51,9 @@ def list_agencies(person: SignedIn, services: Services) -> list[m.AgencyOut]:
 def register_court(sent: m.CourtIn, person: Administrator, services: Services) -> m.RegisteredOut:
     """Register a court and its first public key."""
     del person
-    raw, kid = _new_key(services, sent.public_key)
+    raw = base64.b64decode(sent.public_key)
     position = services.register.court(PartyId(sent.court_id), sent.name, raw)
-    return m.RegisteredOut(position=position, kid=kid)
+    return m.RegisteredOut(position=position, kid=key_id(raw))
 
 
 @router.get("/courts", responses=documented(401), summary="Courts that may enter orders")
@@ -68,7 +68,7 @@ def list_courts(person: SignedIn, services: Services) -> list[m.CourtOut]:
 def register_key(sent: m.KeyIn, person: Administrator, services: Services) -> m.RegisteredOut:
     """Register a further public key of a party that takes part."""
     del person
-    raw, kid = _new_key(services, sent.public_key)
+    raw = base64.b64decode(sent.public_key)
     known = (
         services.ledger.rows(Agency, ori=sent.party)
         if Role(sent.role) is Role.AGENCY
@@ -77,16 +77,7 @@ def register_key(sent: m.KeyIn, person: Administrator, services: Services) -> m.
     if not known:
         raise NotFound(f"No such {sent.role} is registered.", advice="Register it first, with its first key.")
     position = services.register.key(PartyId(sent.party), Role(sent.role), raw)
-    return m.RegisteredOut(position=position, kid=kid)
-
-
-def _new_key(services: IntakeServices, public_key: str) -> tuple[bytes, str]:
-    """Return a new key's bytes and id. Raises Conflict for one that is known, whoever's it is."""
-    raw = base64.b64decode(public_key)
-    kid = key_id(raw)
-    if any(key.kid == kid for key in services.ledger.signing_keys()):
-        raise Conflict("This key is registered already, and a key speaks for one party.", advice="Make a new key.")
-    return raw, kid
+    return m.RegisteredOut(position=position, kid=key_id(raw))
 
 
 @router.post("/grants", responses=documented(401, 403, 404, 409), summary="Grant another agency")
@@ -130,6 +121,7 @@ def _granted(row: Grant, services: IntakeServices) -> m.GrantOut:
         purposes=list(row.purposes),
         rights=list(row.rights),
         expires_at=row.expires_at,
+        in_return=row.in_return,
         in_force=row.ended == END and row.expires_at > services.now(),
         granted_at_position=row.entered,
         revoked_at_position=None if row.ended == END else row.ended,

@@ -10,13 +10,15 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, FastAPI, Query
 from pydantic import BaseModel, Field
 
+from comity.acts.register import EXCHANGE
 from comity.acts.searches import Exposure
 from comity.domain import ids
 from comity.domain.ids import RecordId, UserId
 from comity.domain.log import JOURNAL, Placed
+from comity.domain.posting import Agency, Court
 from comity.domain.roles import ADMINISTRATOR, AUDITOR, OPERATOR, ROLES
 from comity.errors import InvalidInput, NotFound
-from comity.ports import EventLog, Identity, Person
+from comity.ports import EventLog, Identity, LedgerView, Person
 from comity.projection.fsck import Finding
 from comity.web.app import new_app
 from comity.web.session import role
@@ -34,6 +36,7 @@ class OperationServices:
     """What operations can do."""
 
     identity: Identity
+    ledger: LedgerView
     log: EventLog
     status: Callable[[], Mapping[str, Any]]
     exposures: Callable[[RecordId], Sequence[Exposure]]
@@ -45,7 +48,7 @@ class NewPerson(BaseModel):
     """Somebody who may sign in."""
 
     name: str = Field(min_length=1, max_length=100)
-    party: str = Field(min_length=1, max_length=64, description="An agency's ORI, or a court's id.")
+    party: str = Field(min_length=1, max_length=64, description="An agency's ORI, a court's id, or `exchange`.")
     roles: list[str] = Field(min_length=1, max_length=8)
 
 
@@ -109,6 +112,11 @@ def _people(app: FastAPI, services: OperationServices) -> None:
         """Let somebody sign in."""
         if unknown := set(new.roles) - set(ROLES):
             raise InvalidInput(f"Unknown role: {', '.join(sorted(unknown))}.", advice=f"Use: {', '.join(ROLES)}.")
+        if not _takes_part(services.ledger, new.party):
+            raise InvalidInput(
+                "No agency and no court of this name is registered.",
+                advice="Register it first: comity agency add, or comity court add; the exchange itself is `exchange`.",
+            )
         return _person(services.identity.add(new.name, new.party, new.roles))
 
     @app.post("/v1/people/{user}/links", status_code=201)
@@ -119,12 +127,16 @@ def _people(app: FastAPI, services: OperationServices) -> None:
         return {"path": f"/sign-in/{services.identity.link(UserId(user))}"}
 
 
+def _takes_part(ledger: LedgerView, party: str) -> bool:
+    return party == EXCHANGE or bool(ledger.rows(Agency, ori=party) or ledger.rows(Court, court_id=party))
+
+
 def _person(person: Person) -> dict[str, Any]:
     return {"user_id": person.user_id, "name": person.name, "party": person.party, "roles": sorted(person.roles)}
 
 
 def _line(placed: Placed) -> dict[str, Any]:
-    at = datetime.fromtimestamp(placed.appended_at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    at = datetime.fromtimestamp(placed.appended_at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     try:
         envelope = from_entry(placed.entry)
     except Undecodable as error:

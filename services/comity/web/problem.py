@@ -1,8 +1,8 @@
 """One shape for every error: application/problem+json (RFC 9457), with advice for the person who meets it.
 
-Nothing of a request comes back in it, and nothing of our insides: a 422 names the field, never what stood in it; a 500 says no
-more than the trace id under which the log has the place in the code. Tracebacks are logged without messages and locals, since
-both hold whatever was being worked on, and here that is faces.
+Nothing of a request comes back in it, and nothing of our insides: a 422 names the field and says in our own words what is wrong
+with it, never what stood in it; a 500 says no more than the trace id under which the log has the place in the code. Tracebacks
+are logged without messages and locals, since both hold whatever was being worked on, and here that is faces.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from comity.errors import ComityError
+from comity.web.wording import sentence
 
 logger = structlog.get_logger(__name__)
 
@@ -159,7 +160,7 @@ def _known(request: Request, error: Exception) -> Problem:
 
 
 def _invalid(request: Request, error: RequestValidationError) -> Problem:
-    fields = [{"loc": _place(e), "msg": str(e["msg"])} for e in error.errors()[:FIELDS_SHOWN_MAX]]
+    fields = [{"loc": _place(e), "msg": sentence(e)} for e in error.errors()[:FIELDS_SHOWN_MAX]]
     named = ", ".join(".".join(map(str, field["loc"])) for field in fields[:3])
     return Problem(
         type=TYPE_PREFIX + "invalid-input",

@@ -165,6 +165,7 @@ class ShareGrant(Fact, table=True):
     purposes: str = Field(sa_type=Words)
     rights: str = Field(sa_type=Words)
     expires_at: datetime = Field(sa_type=Moment)
+    in_return: str
 
 
 class Tick(Fact, table=True):

@@ -190,6 +190,7 @@ def upgrade() -> None:
         sa.Column("purposes", sa.String(), nullable=False),
         sa.Column("rights", sa.String(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("in_return", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_share_grant")),
         sa.UniqueConstraint("grant_id", name=op.f("uq_share_grant_grant_id")),
     )

@@ -302,3 +302,14 @@ def test_a_reader_whose_chunk_always_changes_takes_its_turn() -> None:
     chunk = next(iter(scan._chunks.values()))
     chunk.version += 1  # as if a writer never left
     assert len(scan.nearest(units(1)[0], [MILWAUKEE], 99).hits) == 5
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_a_records_templates_are_handed_out_for_a_byte_scan_until_they_are_forgotten(candidates: Candidates) -> None:
+    """Rule 9: an erasure knows what it must not find afterwards."""
+    held = templates(30)
+    candidates.put([*held, template(99, held[3].vector, of=7, photo=1)])
+    assert {vector.tobytes() for vector in candidates.held([record(7)])} == {held[7].vector.tobytes(), held[3].vector.tobytes()}
+    candidates.forget([record(7)])
+    assert candidates.held([record(7)]) == []
+    assert len(candidates.held([record(3), record(8)])) == 2

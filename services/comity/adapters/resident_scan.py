@@ -232,6 +232,19 @@ class ResidentScan:
                     gone += 1
         return gone
 
+    def held(self, records: Collection[RecordId]) -> list[Vector]:
+        """Return copies of these records' templates, for a byte scan; takes time in their rows only."""
+        found = []
+        for key in [_key(record) for record in records]:
+            with self._writing:  # a chain must not change while it is walked
+                handle = int(self._heads[key[1] % BUCKETS])
+                while handle:
+                    chunk, row = self._at(handle)
+                    if chunk.records[row].tolist() == key:
+                        found.append(chunk.vectors[row].copy())
+                    handle = int(chunk.links[row])
+        return found
+
     def nearest(self, probe: Vector, blocks: Collection[Block], count: int) -> Near:
         """Return at least the ``count`` nearest templates of these blocks, best first, and all within the tie margin of the last.
 

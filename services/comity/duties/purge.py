@@ -21,13 +21,14 @@ import structlog
 
 from comity.acts.journal import Journal
 from comity.domain import entries as e
-from comity.domain.ids import OrderId, RecordId, record_key
+from comity.domain.ids import OrderId, RecordId, particulars_name, photo_name, record_key
 from comity.domain.log import Batch, Entry, Placed, Stream, Topic
 from comity.domain.posting import Certificate, Record, Suppression
 from comity.duties.scan import Scanned, scan
 from comity.ports import Candidates, EventLog, KeyVault, LedgerView, PhotoStore, Positions, TemplateStore, Watch
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import from_entry
+from comity.wire.limits import PHOTOGRAPHS_MAX
 
 logger = structlog.get_logger(__name__)
 
@@ -77,10 +78,11 @@ class PurgeDuty:
 
     def fingerprints(self, records: Sequence[RecordId]) -> dict[str, list[bytes]]:
         """Return what the scan looks for: templates as stored, ciphertexts, wrapped keys. For memory alone."""
-        wanted = set(records)
-        templates = [t.vector.tobytes() for batch in self.store.all() for t in batch if t.record_id in wanted]
-        prefixes = tuple(f"record/{record}/" for record in records)
-        photographs = [c for n in self.photos.names() if n.startswith(prefixes) and (c := self.photos.get(n)) is not None]
+        templates = [vector.tobytes() for vector in self.gallery.held(records)]
+        rows = [row for record in records for row in self.ledger.rows(Record, record_id=record)]
+        names = [photo_name(r.record_id, r.version, n) for r in rows for n in range(PHOTOGRAPHS_MAX)]
+        names += [particulars_name(r.record_id, r.version) for r in rows]
+        photographs = [ciphertext for name in names if (ciphertext := self.photos.get(name)) is not None]
         keys = [k for record in records if (k := self.vault.wrapped(record_key(record))) is not None]
         return {"template": templates, "ciphertext": photographs, "wrapped key": keys}
 

@@ -89,6 +89,10 @@ class Candidates(Protocol):
         """Drop these records' templates, their bytes overwritten before returning; return how many."""
         ...
 
+    def held(self, records: Collection[RecordId]) -> Sequence[Vector]:
+        """Return copies of these records' templates, in time that depends on them alone."""
+        ...
+
     def nearest(self, probe: Vector, blocks: Collection[Block], count: int) -> Near:
         """Return at least the ``count`` nearest templates of these blocks and all within the tie margin of the last one.
 

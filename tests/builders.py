@@ -140,6 +140,7 @@ def intake_services(exchange: Exchange) -> IntakeServices:
         indexer=exchange.indexer,
         identity=exchange.identity,
         now=exchange.now,
+        encoded=exchange.encoded,
     )
 
 

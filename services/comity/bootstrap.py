@@ -281,6 +281,10 @@ class Exchange:
             },
         }
 
+    def encoded(self, partition: int) -> int:
+        """Return up to which position the encoder has decided this partition of the enrolments."""
+        return self.positions.load(encoder.NAME).get(f"{Topic.ENROLMENTS}/{partition}", 0)
+
     def exposures(self, record: RecordId) -> tuple[Exposure, ...]:
         """Return who was shown a record, and when."""
         return exposures(self.searches, self.ledger, record)

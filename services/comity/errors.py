@@ -13,6 +13,7 @@ The tree::
     │   └── KeyShredded         409  the key was destroyed, for ever
     ├── TooLarge                413
     ├── TooMany                 429
+    ├── FaceModelsUnusable      500  not installed, not the pinned ones, or they cannot be kept
     └── Unavailable             503  fail closed: nothing was disclosed, try again
         ├── NotAppended              the log did not take the entry
         ├── OutcomeUnknown           the log may or may not have taken the entry
@@ -105,6 +106,12 @@ class TooMany(ComityError):
     """Over a budget or a rate."""
 
     kind, title, status, exit_code = "too-many", "Too many requests", 429, 6
+
+
+class FaceModelsUnusable(ComityError):
+    """The face models are not installed, not the pinned ones, or cannot be kept."""
+
+    kind, title = "face-models", "The face models cannot be used"
 
 
 class Unavailable(ComityError):

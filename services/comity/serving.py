@@ -47,6 +47,7 @@ def http(exchange: Exchange) -> ASGIApp:
         indexer=x.indexer,
         identity=x.identity,
         now=x.now,
+        encoded=x.encoded,
     )
     search_services = SearchServices(
         search=x.search, examine=x.examine, encoder=x.encoder, identity=x.identity, watermarks=Watermarks(x.vault)

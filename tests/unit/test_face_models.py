@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from comity.adapters import face_model_folding, face_models
-from comity.adapters.face_models import FaceModelsUnusable
+from comity.errors import FaceModelsUnusable
 
 FOLD = "from comity.adapters import face_models as f; print(f.folded(f.RECOGNISER, progress=lambda s: print('built', s)))"
 

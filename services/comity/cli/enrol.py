@@ -72,13 +72,19 @@ def enrol(  # noqa: PLR0913 - typer declares options by arguments
     home = state(ctx).settings().home
     with connect(state(ctx), AGENCY_WRITER, party=agency) as api:
         with publishing.publisher(api, publishing.signer(home, agency, key), agency) as to:
-            record, receipt = publishing.publish(to, said)
+            receipt = publishing.publish(to, said)
         if not state(ctx).json:
-            _show_receipt(record, receipt)
+            _show_receipt(receipt)
         seconds = WAIT_SECONDS if wait else 0.0
         with errors().status("Waiting for the encoder…"):
-            found = publishing.outcome(lambda: publishing.standing(api, record, version), seconds)
-    emit(state(ctx), {"record_id": record, "receipt": _receipt(receipt), "standing": found}, lambda: _show_standing(found))
+            found = publishing.outcome(
+                lambda: publishing.standing(api, str(receipt.record_id), version, _receipt(receipt)), seconds
+            )
+    emit(
+        state(ctx),
+        {"record_id": receipt.record_id, "receipt": _receipt(receipt), "standing": found},
+        lambda: _show_standing(found),
+    )
     if found["state"] not in TAKEN:
         raise typer.Exit(InvalidInput.exit_code)
 
@@ -128,10 +134,11 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def _show_receipt(record: str, receipt: Receipt) -> None:
+def _show_receipt(receipt: Receipt) -> None:
     place = f"{receipt.topic}/{receipt.partition} at position {receipt.position}"
     fields(
-        "Receipt", [("record", record), ("place", place), ("sha256", receipt.sha256), ("entered", moment(receipt.appended_at))]
+        "Receipt",
+        [("record", receipt.record_id), ("place", place), ("sha256", receipt.sha256), ("entered", moment(receipt.appended_at))],
     )
 
 

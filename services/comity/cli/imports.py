@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -148,7 +148,7 @@ class Sender:
     report: Report
     tally: Tally
     stack: ExitStack
-    undecided: deque[tuple[Row, str]] = field(default_factory=deque)
+    undecided: deque[tuple[Row, str, Mapping[str, Any]]] = field(default_factory=deque)
     _agencies: dict[str, tuple[Api, Publisher]] = field(default_factory=dict)
 
     def take(self, row: Row) -> None:
@@ -157,7 +157,7 @@ class Sender:
         if before.get("state") in (SENT, *DONE):
             self.tally.skipped += 1
             if before["state"] == SENT:
-                self.undecided.append((row, str(before["record_id"])))
+                self.undecided.append((row, str(before["record_id"]), before["receipt"]))
             else:
                 self.tally.decide(row.line, before)
             return
@@ -172,9 +172,9 @@ class Sender:
         """Ask what became of the oldest rows until at most so many are undecided, or nothing moves any more."""
         moved_at = time.monotonic()
         while len(self.undecided) > most and time.monotonic() - moved_at < STANDSTILL_SECONDS:
-            row, record = self.undecided[0]
+            row, record, receipt = self.undecided[0]
             api, _ = self._agency(row.booking.owner)
-            found = publishing.standing(api, record, row.booking.version)
+            found = publishing.standing(api, record, row.booking.version, receipt)
             if found["state"] == publishing.WAITING:
                 time.sleep(publishing.POLL_SECONDS)
                 continue
@@ -186,7 +186,7 @@ class Sender:
         _, to = self._agency(row.booking.owner)
         try:
             photographs = tuple(path.read_bytes() for path in row.photographs)
-            record, receipt = publishing.publish(to, replace(row.booking, photographs=photographs))
+            receipt = publishing.publish(to, replace(row.booking, photographs=photographs))
         except Conflict as error:  # an order covers it, or its key was destroyed by one
             self._decided(row, {"state": SUPPRESSED, "reason": error.kind, "advice": error.advice})
             return
@@ -196,8 +196,8 @@ class Sender:
             return
         self.tally.sent += 1
         place = {"topic": receipt.topic, "partition": receipt.partition, "position": receipt.position, "sha256": receipt.sha256}
-        self.report.add(row.digest, **_names(row), state=SENT, record_id=record, receipt=place)
-        self.undecided.append((row, record))
+        self.report.add(row.digest, **_names(row), state=SENT, record_id=receipt.record_id, receipt=place)
+        self.undecided.append((row, str(receipt.record_id), place))
 
     def _refuse(self, row: Row, code: str, sentence: str) -> None:
         self.tally.refuse(row.line, code, sentence)

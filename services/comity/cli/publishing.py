@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from comity.adapters.keyring import FolderKeyring
 from comity.cli.connect import INTAKE, Api
 from comity.client import Booking, Ori, Publisher, Receipt, SigningKey
-from comity.domain.ids import RecordId
 from comity.errors import InvalidInput, TooMany
-from comity.wire.booking import sealed
 
-WAITING = "waiting"
+WAITING, ADMITTED, REJECTED = "waiting", "admitted", "rejected"
+SAME_VERSION = "same-version"
+NEWER = "A newer version stands: give a correction a higher one."
 POLL_SECONDS = 0.1
 ATTEMPTS_MAX = 20  # at a rate limit; each waits as long as it was told
 
@@ -34,13 +34,11 @@ def publisher(api: Api, key: SigningKey, ori: str) -> Publisher:
     return Publisher(f"{api.url}/intake", api.token, key, Ori(ori))
 
 
-def publish(to: Publisher, booking: Booking) -> tuple[RecordId, Receipt]:
+def publish(to: Publisher, booking: Booking) -> Receipt:
     """Encrypt, sign and hand in one booking, at the pace that the exchange asks for. Raises as ``Publisher.publish``."""
     for _ in range(ATTEMPTS_MAX):
         try:
-            issued = to.prepare(booking)
-            event = sealed(booking, issued.record_id, issued.data_key, issued.indexes)
-            return issued.record_id, to.send(event, key=issued.record_id)
+            return to.publish(booking)
         except TooMany as error:
             wait = error.details.get("retry_after_seconds")
             time.sleep(float(wait) if isinstance(wait, int | float) else 1.0)
@@ -55,14 +53,25 @@ def outcome(ask: Callable[[], dict[str, Any]], seconds: float) -> dict[str, Any]
     return found
 
 
-def standing(api: Api, record: str, version: int) -> dict[str, Any]:
-    """Return where a record's version stands; a rejection of an earlier version says nothing of this one."""
-    found = dict(api.get(f"{INTAKE}/records/{record}"))
-    if found["state"] == "rejected":
-        of_record = [r for r in api.get(f"{INTAKE}/rejections") if r["record_id"] == record]
-        ours = next((r for r in of_record if r["version"] >= version), None)
-        if of_record and ours is None:
-            return found | {"state": WAITING, "reason": None}
-        if ours is not None:
-            found["photograph"] = ours["photograph"]
-    return found
+def standing(api: Api, record: str, version: int, receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what became of one enrolment, by its receipt: what stood of the record before it says nothing of it."""
+    place = {"partition": receipt["partition"], "position": receipt["position"]}
+    found = dict(api.get(f"{INTAKE}/records/{record}", **place))
+    admitted = found["state"] == ADMITTED
+    if admitted and found["version"] > version:
+        return found | {"state": REJECTED, "reason": "older-version", "advice": NEWER}
+    if found["state"] not in (ADMITTED, REJECTED) or found["enrolment_sha256"] == receipt["sha256"]:
+        return found
+    rejections = [r for r in api.get(f"{INTAKE}/rejections") if r["record_id"] == record]
+    ours = next((r for r in rejections if r["version"] == version), None)
+    if admitted and found["version"] == version:  # from other bytes: of the same content, unless the encoder said otherwise
+        ours = ours if ours is not None and ours["reason"] == SAME_VERSION else None
+        return found if ours is None else _rejected(found, ours)
+    if ours is not None:
+        return _rejected(found, ours)
+    earlier = admitted or (bool(rejections) and all(r["version"] < version for r in rejections))
+    return found | {"state": WAITING, "reason": None} if earlier else found  # this one's rejection is on its way
+
+
+def _rejected(found: Mapping[str, Any], why: Mapping[str, Any]) -> dict[str, Any]:
+    return {**found, "state": REJECTED, **{name: why[name] for name in ("reason", "advice", "photograph")}}

@@ -12,7 +12,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -54,6 +54,7 @@ class Receipt:
     sha256: str
     appended_at: datetime | None
     repeated: bool
+    record_id: RecordId | None = None  # of an enrolment
 
 
 def _clock_ms() -> int:
@@ -94,12 +95,14 @@ class Publisher:
         self._http.close()
 
     def publish(self, booking: Booking) -> Receipt:
-        """Publish a booking, or a correction of it with a higher version.
+        """Publish a booking, or a correction of it with a higher version; the receipt names the record.
 
-        Raises SuppressedRecord where an order covers it, NotPermitted, InvalidInput, or Unavailable after some attempts.
+        Raises SuppressedRecord where an order covers it, NotPermitted, InvalidInput, TooMany (its detail
+        ``retry_after_seconds`` says how long to wait), or Unavailable after some attempts.
         """
         issued = self.prepare(booking)
-        return self.send(sealed(booking, issued.record_id, issued.data_key, issued.indexes), key=issued.record_id)
+        receipt = self.send(sealed(booking, issued.record_id, issued.data_key, issued.indexes), key=issued.record_id)
+        return replace(receipt, record_id=issued.record_id)
 
     def prepare(self, booking: Booking) -> Issued:
         """Ask for the record's id, key and indexes; the same booking gets the same ones."""
@@ -144,9 +147,13 @@ class Publisher:
         """Take a grant back: it binds every answer from its place in the journal on."""
         return self.send(ShareRevoked(GrantId(grant)), key=self._ori)
 
-    def standing(self, record: RecordId) -> Mapping[str, Any]:
-        """Return where a record stands: its ``state``, a ``reason`` where there is one, and ``advice``."""
-        return dict(self._ask("GET", f"/v1/records/{record}"))
+    def standing(self, record: RecordId, receipt: Receipt | None = None) -> Mapping[str, Any]:
+        """Return where a record stands: its ``state``, a ``reason`` where there is one, ``advice``, the ``version`` admitted.
+
+        With a receipt it is ``waiting`` until that very enrolment was decided, whatever stood before it.
+        """
+        place = {} if receipt is None else {"partition": receipt.partition, "position": receipt.position}
+        return dict(self._ask("GET", f"/v1/records/{record}", params=place))
 
     def send(self, event: Event, *, key: str, event_id: str | None = None) -> Receipt:
         """Encode, sign and hand in one event; what is tried again is the same bytes under the same id."""

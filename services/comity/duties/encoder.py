@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -119,7 +119,7 @@ class EncoderDuty:
         newest = max(held, key=lambda row: row.version, default=None)
         if newest is not None and newest.version >= event.version:
             same = next((row for row in held if row.version == event.version), newest)
-            if same.version == event.version and same.enrolment_sha256 != value_sha256:
+            if same.version == event.version and same.enrolment_sha256 != value_sha256 and not self._is_content_of(event):
                 raise RejectedEnrolment("same-version", "Another event with this version stands; give a correction a higher one.")
             return None  # a duplicate, or older than what stands: a no-op (R2)
         particulars, photographs = self._open(event)
@@ -161,6 +161,17 @@ class EncoderDuty:
         if not isinstance(particulars, dict):
             raise RejectedEnrolment("particulars", "The particulars are one JSON object.")
         return particulars, photographs
+
+    def _is_content_of(self, event: e.RecordEnrolled) -> bool:
+        """Say whether what is kept under this version has the same content: each encryption of it has other bytes."""
+        particulars, photographs = self._open(event)
+        names = [photo_name(event.record_id, event.version, number) for number in range(len(photographs) + 1)]
+        kept = [self.photos.get(name) for name in names]
+        said = self.photos.get(particulars_name(event.record_id, event.version))
+        if said is None or None in kept[:-1] or kept[-1] is not None:
+            return False
+        same, photos = self._open(replace(event, particulars=said, photographs=tuple(p for p in kept if p is not None)))
+        return same == particulars and photos == photographs
 
     def _check_indexes(self, event: e.RecordEnrolled, particulars: dict[str, Any], photographs: list[bytes]) -> None:
         """Compute id and indexes again from what was encrypted: a publisher cannot leave out the tag that an order names."""

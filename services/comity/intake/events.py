@@ -85,6 +85,7 @@ def enter_event(
     except codec.Undecodable as error:
         raise InvalidInput(f"The event cannot be read: {error}.", advice="Compare it with schemas/comity.v1.") from None
     _check_sender(services, person, kind, headers.jws)
+    services.pace.take(person.party)
     return submit(services, headers.entry(value), headers.ce_id)
 
 

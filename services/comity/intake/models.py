@@ -123,6 +123,10 @@ class StandingOut(BaseModel):
     state: Literal["waiting", "admitted", "rejected", "suppressed"]
     reason: str | None = None
     advice: str
+    version: int | None = Field(default=None, description="Of an admitted record: which version can be found.")
+    enrolment_sha256: str | None = Field(
+        default=None, description="Of an admitted record: the digest of the very bytes it was admitted from, as in the receipt."
+    )
 
 
 class RejectionOut(BaseModel):

@@ -95,6 +95,7 @@ def grant(sent: m.GrantIn, person: AgencyAdministrator, services: Services) -> m
         sent.expires_at,
         sent.in_return,
     )
+    services.pace.take(person.party)
     return receipt_of_order(services.grants.grant(owner, terms, services.keyring.signer(owner)))
 
 
@@ -102,6 +103,7 @@ def grant(sent: m.GrantIn, person: AgencyAdministrator, services: Services) -> m
 def revoke(grant_id: GrantPath, person: AgencyAdministrator, services: Services) -> m.ReceiptOut:
     """Take a grant of my agency back: it binds every answer from its place in the journal on."""
     owner = own_ori(person)
+    services.pace.take(person.party)
     return receipt_of_order(services.grants.revoke(owner, GrantId(grant_id), services.keyring.signer(owner)))
 
 

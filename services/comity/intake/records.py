@@ -6,7 +6,7 @@ import base64
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, File, Form, Path, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Path, Query, UploadFile
 from pydantic import Json
 
 from comity.domain import entries as e
@@ -17,7 +17,7 @@ from comity.errors import InvalidInput, NotPermitted
 from comity.intake import models as m
 from comity.intake.events import receipt_of_record
 from comity.intake.services import IntakeServices, Services
-from comity.intake.standing import standing
+from comity.intake.standing import SUPPRESSED, UNDECIDED, standing
 from comity.ports import Person
 from comity.web.problem import documented
 from comity.web.session import SignedIn, role
@@ -28,6 +28,7 @@ from comity.wire.limits import PHOTOGRAPHS_MAX
 
 router = APIRouter(tags=["records"])
 SOURCE = "intake"
+PLACE_MAX = 2**63 - 1
 
 Writer = Annotated[Person, Depends(role(AGENCY_WRITER))]
 OfAgency = Annotated[Person, Depends(role(AGENCY_WRITER, AGENCY_ADMINISTRATOR, CLERK))]
@@ -77,6 +78,7 @@ def upload_enrolment(
     An agency that encrypts and signs at home, through `POST /v1/events`, need not trust the exchange with this.
     """
     booking = _booking(own_ori(person), particulars, tuple(photograph.file.read() for photograph in photographs))
+    services.pace.take(person.party)
     return _enrol(services, booking)
 
 
@@ -116,11 +118,29 @@ def _enrol(services: IntakeServices, booking: Booking) -> m.EnrolledOut:
 
 
 @router.get("/records/{record_id}", responses=documented(401, 403), summary="Where a record of mine stands")
-def read_standing(record_id: RecordPath, person: OfAgency, services: Services) -> m.StandingOut:
-    """Say where a record of my agency stands: waiting, admitted, rejected or suppressed. Others' records wait, as absent ones."""
-    found = standing(services.ledger, services.rejections, own_ori(person), RecordId(record_id))
+def read_standing(
+    record_id: RecordPath,
+    person: OfAgency,
+    services: Services,
+    partition: Annotated[int | None, Query(ge=0, le=PLACE_MAX, description="Of a receipt; name its position too.")] = None,
+    position: Annotated[int | None, Query(ge=0, le=PLACE_MAX, description="Of the same receipt.")] = None,
+) -> m.StandingOut:
+    """Say where a record of my agency stands: waiting, admitted, rejected or suppressed. Others' records wait, as absent ones.
+
+    With a receipt's partition and position it waits until that very enrolment was decided, whatever stood before it.
+    """
+    decided = partition is None or position is None or services.encoded(partition) > position
+    asked = standing(services.ledger, services.rejections, own_ori(person), RecordId(record_id))
+    found = asked if decided or asked.state == SUPPRESSED else UNDECIDED
     return m.StandingOut.model_validate(
-        {"record_id": record_id, "state": found.state, "reason": found.reason, "advice": found.advice}
+        {
+            "record_id": record_id,
+            "state": found.state,
+            "reason": found.reason,
+            "advice": found.advice,
+            "version": found.version,
+            "enrolment_sha256": found.enrolment_sha256.hex() if found.enrolment_sha256 else None,
+        }
     )
 
 

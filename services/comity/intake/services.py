@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from comity.acts.indexes import Indexer
 from comity.acts.order import Orders
 from comity.acts.register import Register
 from comity.acts.seal import Seal
+from comity.intake.pace import Pace
 from comity.ports import Identity, Keyring, LedgerView, Rejections
 
 
@@ -32,6 +33,8 @@ class IntakeServices:
     indexer: Indexer
     identity: Identity
     now: Callable[[], datetime]
+    encoded: Callable[[int], int]  # how far the encoder has decided a partition of the enrolments
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def grants(self) -> Grants:

@@ -19,6 +19,11 @@ class Standing:
     state: str
     advice: str
     reason: str | None = None
+    version: int | None = None
+    enrolment_sha256: bytes | None = None
+
+
+UNDECIDED = Standing(WAITING, "Nothing has been decided yet. If you have sent it, ask again in a minute.")
 
 
 def standing(ledger: LedgerView, rejections: Rejections, owner: Ori, record: RecordId) -> Standing:
@@ -35,5 +40,6 @@ def standing(ledger: LedgerView, rejections: Rejections, owner: Ori, record: Rec
     if rejected is not None and (mine is None or rejected.version > mine.version):
         return Standing(REJECTED, rejected.advice, rejected.reason)
     if mine is not None:
-        return Standing(ADMITTED, "It can be found by whom your grants name.")
-    return Standing(WAITING, "Nothing has been decided yet. If you have sent it, ask again in a minute.")
+        found = "It can be found by whom your grants name."
+        return Standing(ADMITTED, found, version=mine.version, enrolment_sha256=mine.enrolment_sha256)
+    return UNDECIDED

@@ -10,7 +10,7 @@ import typer
 
 from comity.cli.connect import INTAKE, connect
 from comity.cli.context import state
-from comity.cli.output import emit, say, table
+from comity.cli.output import emit, moment, passages, say
 from comity.domain.roles import AGENCY_ADMINISTRATOR
 
 app = typer.Typer()
@@ -65,22 +65,23 @@ def _owner(ctx: typer.Context, grant_id: str) -> str | None:
 def register(ctx: typer.Context) -> None:
     """Show the public register of grants, ended ones too."""
     found = _register(ctx)
-    columns = ("grant", "owner", "grantee", "classes", "purposes", "rights", "in return", "until", "in force")
-    rows = [
-        (
-            g["grant_id"],
-            g["owner"],
-            g["grantee"],
-            " ".join(g["classes"]),
-            " ".join(g["purposes"]),
-            " ".join(g["rights"]),
-            g["in_return"],
-            g["expires_at"][:10],
-            "yes" if g["in_force"] else "no",
-        )
-        for g in found
+    emit(state(ctx), found, lambda: _show(found))
+
+
+def _show(found: list[dict[str, Any]]) -> None:
+    if not found:
+        say("Grants: nobody shares anything with anybody.")
+        return
+    passages("Grants", [(g["grant_id"], _terms(g)) for g in found])
+
+
+def _terms(grant: dict[str, Any]) -> list[str]:
+    rights, classes, purposes = (" ".join(grant[name]) for name in ("rights", "classes", "purposes"))
+    until = f"until {moment(grant['expires_at'])}" if grant["in_force"] else "ended"
+    return [
+        f"{grant['owner']} lets {grant['grantee']} {rights}: {classes}, for {purposes}; {until}.",
+        f"In return: {grant['in_return']}" if grant["in_return"] else "",
     ]
-    emit(state(ctx), found, lambda: table("Grants", columns, rows, empty="nobody shares anything with anybody."))
 
 
 def _register(ctx: typer.Context) -> list[dict[str, Any]]:

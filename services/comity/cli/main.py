@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -99,7 +100,22 @@ class Commands(TyperGroup):
 def load(name: str) -> Any:  # noqa: ANN401
     """Return a command or a group of commands, from its module."""
     module = importlib.import_module(f"comity.cli.{COMMANDS[name][0]}")
-    return typer.main.get_group(module.app).commands[name]
+    return _plain(typer.main.get_group(module.app).commands[name])
+
+
+def _plain(command: Any) -> Any:  # noqa: ANN401
+    """Return the command, its usage without braces: PROBE is one word to be replaced, and no set of choices."""
+    for nested in getattr(command, "commands", {}).values():
+        _plain(nested)
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            parameter.get_usage_pieces = partial(_pieces, parameter)
+    return command
+
+
+def _pieces(argument: Any, _ctx: Any) -> list[str]:  # noqa: ANN401
+    name = str(argument.metavar or argument.name.upper())
+    return [name if argument.required else f"[{name}]"]
 
 
 app = typer.Typer(

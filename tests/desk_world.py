@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from httpx2 import Response
 from PIL import Image
 
 from comity.acts.grant import Grants, Terms
@@ -29,6 +31,16 @@ MILWAUKEE, DANE, COURT = Ori("WI0130000"), Ori("WI0130100"), PartyId("milwaukee-
 PEOPLE = Path(__file__).parents[1] / "infra" / "demo" / "people"
 BASE = "http://desk.test"
 HOSTILE = "<script>alert('x')</script>"
+
+ASKED = {
+    "case_number": "26-0042",
+    "purpose": "serious-crime",
+    "threshold": "probable-cause",
+    "offence": "robbery",
+    "authority": "Sgt. Moss",
+    "classes": "booking",
+    "shown_max": "20",
+}
 
 
 def photo(person: str, number: int = 1) -> bytes:
@@ -138,3 +150,21 @@ def services(exchange: Exchange) -> DeskServices:
         rejections=SqlRejections(exchange.engine),
         now=exchange.now,
     )
+
+
+def search(client: TestClient, probe: bytes | None = None, **changed: str) -> Response:
+    """Search as the form does."""
+    files = {"probe": ("probe.jpg", probe, "image/jpeg")} if probe else {"nothing": ("", b"", "text/plain")}
+    return client.post("/desk/search", data=ASKED | changed, files=files)
+
+
+def hidden(page: Response, name: str) -> str:
+    """Return the value of a page's hidden field."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page.text)
+    assert found, page.text
+    return found.group(1)
+
+
+def preview(client: TestClient, **fields: str) -> Response:
+    """Preview an order as the form does."""
+    return client.post("/desk/orders/preview", data={"what": "seal", "statute": "ca-pc-851.91", **fields})

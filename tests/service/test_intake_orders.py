@@ -1,0 +1,183 @@
+"""Intake over HTTP, on a whole exchange: orders, parties and what they grant each other."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from builders import ALAMEDA, COURT, MADISON, MILWAUKEE, House, booking
+from comity.domain.entries import RecordClass, ShareGranted
+from comity.domain.ids import GrantId
+from comity.domain.log import Topic
+from comity.errors import SuppressedRecord
+from comity.wire.envelope import to_entry
+from comity.wire.signing import SigningKey
+
+GRANT = {"grantee": MADISON, "classes": ["booking"], "purposes": ["serious-crime"], "rights": ["search", "view"]}
+
+
+def enter(house: House, registrar: TestClient, what: str = "seal", **number: str) -> dict[str, Any]:
+    shown = registrar.post("/v1/orders/preview", json={"what": what, "statute": "wi-165.84", **number})
+    assert shown.status_code == 200, shown.text
+    receipt: dict[str, Any] = registrar.post("/v1/orders", data={"token": shown.json()["token"]}).json()
+    house.settle()
+    return receipt
+
+
+def state(web: TestClient, record: str) -> str:
+    found: str = web.get(f"/v1/records/{record}").json()["state"]
+    return found
+
+
+# --- orders ---
+
+
+def test_an_order_is_previewed_pressed_once_and_receipted(house: House, registrar: TestClient, writer: TestClient) -> None:
+    """R10."""
+    record = house.admit(booking(8, "O-1", court_case="26-CF-8"))[0]
+    asked = {"what": "seal", "statute": "wi-165.84", "court_case": "26 cf 8"}
+    shown = registrar.post("/v1/orders/preview", json=asked).json()
+    assert (shown["mode"], shown["per_agency"]) == ("DESTROY", {MILWAUKEE: 1})
+    assert [c["record_id"] for c in shown["covers"]] == [record]
+    files = {"document": ("order.pdf", b"%PDF-1.7 the court's order")}
+    first = registrar.post("/v1/orders", data={"token": shown["token"]}, files=files).json()
+    assert first["appended_at"] is not None
+    assert state(writer, record) == "suppressed"
+    found = writer.get(f"/v1/records/{record}").json()
+    assert found["reason"] is None  # the words say what to do, never whose order it is
+
+
+def test_pressing_twice_enters_it_once(house: House, registrar: TestClient) -> None:
+    house.admit(booking(9, "O-2", atn="A-2"))
+    token = registrar.post("/v1/orders/preview", json={"what": "seal", "statute": "ca-pc-851.91", "atn": "A-2"}).json()["token"]
+    first, again = (registrar.post("/v1/orders", data={"token": token}).json() for _ in range(2))
+    assert (first["repeated"], again["repeated"]) == (False, True)
+    assert first["position"] == again["position"]
+
+
+def test_what_is_sealed_is_refused_when_it_is_sent_again(house: House, registrar: TestClient) -> None:
+    """R18 b."""
+    house.admit(booking(10, "O-3"))
+    enter(house, registrar, booking_number="O-3", agency=MILWAUKEE)
+    with pytest.raises(SuppressedRecord, match="order covers"):
+        house.publisher().publish(booking(10, "O-3", version=2))
+    with pytest.raises(SuppressedRecord):  # the same photograph under another number
+        house.publisher().publish(booking(10, "O-4"))
+
+
+def test_an_order_for_a_record_that_is_not_here_stands(house: House, registrar: TestClient) -> None:
+    """R10."""
+    shown = registrar.post("/v1/orders/preview", json={"what": "seal", "statute": "wi-165.84", "atn": "LATER"}).json()
+    assert shown["covers"] == []
+    assert "stand" in shown["notes"][0]
+    registrar.post("/v1/orders", data={"token": shown["token"]})
+    with pytest.raises(SuppressedRecord):
+        house.publisher().publish(booking(11, "O-5", atn="LATER"))
+
+
+def test_an_order_without_police_effect_is_refused_at_preview_with_the_reason(registrar: TestClient) -> None:
+    """R13."""
+    refused = registrar.post("/v1/orders/preview", json={"what": "seal", "statute": "wi-973.015", "atn": "1"})
+    assert refused.status_code == 403
+    assert "court's own record" in refused.json()["detail"]
+
+
+def test_an_invented_token_presses_nothing(registrar: TestClient) -> None:
+    for token in ("00", "zz", "é"):
+        assert registrar.post("/v1/orders", data={"token": token}).status_code == 400
+    assert registrar.post("/v1/orders", data={}).status_code == 422
+
+
+def test_only_clerks_enter_orders(house: House, writer: TestClient) -> None:
+    """R39."""
+    asked = {"what": "seal", "statute": "wi-165.84", "atn": "1"}
+    assert writer.post("/v1/orders/preview", json=asked).status_code == 403
+    assert TestClient(house.intake_app).post("/v1/orders/preview", json=asked).status_code == 401
+
+
+# --- parties and grants ---
+
+
+def test_an_administrator_registers_agencies_courts_and_keys(house: House, administrator: TestClient) -> None:
+    key = base64.b64encode(SigningKey.generate().public_bytes).decode()
+    agency = {"ori": "MN0020300", "name": "Anoka", "requester_class": "county", "public_key": key}
+    assert administrator.post("/v1/agencies", json=agency).status_code == 200
+    assert administrator.post("/v1/agencies", json=agency).status_code == 409
+    assert "MN0020300" in [a["ori"] for a in administrator.get("/v1/agencies").json()]
+    other = base64.b64encode(SigningKey.generate().public_bytes).decode()
+    assert administrator.post("/v1/courts", json={"court_id": "MN-X", "name": "X", "public_key": key}).status_code == 409
+    assert administrator.post("/v1/courts", json={"court_id": "MN-X", "name": "X", "public_key": other}).status_code == 200
+    assert "MN-X" in [c["court_id"] for c in administrator.get("/v1/courts").json()]
+    third = base64.b64encode(SigningKey.generate().public_bytes).decode()
+    stranger = {"party": "MN-Y", "role": "court", "public_key": third}
+    assert administrator.post("/v1/keys", json=stranger).status_code == 404
+    assert administrator.post("/v1/keys", json=stranger | {"party": "MN-X"}).status_code == 200
+    assert administrator.post("/v1/keys", json=stranger | {"role": "administrator"}).status_code == 422
+    assert house.intake(COURT, "clerk").post("/v1/agencies", json=agency).status_code == 403
+
+
+def test_a_grant_is_made_listed_and_taken_back(house: House, chief: TestClient) -> None:
+    """R19, R22."""
+    expires = (house.exchange.now() + timedelta(days=30)).isoformat()
+    made = chief.post("/v1/grants", json=GRANT | {"expires_at": expires, "in_return": "Likewise"})
+    assert made.status_code == 200, made.text
+    grant = made.json()["event_id"]
+    listed = {g["grant_id"]: g for g in house.intake(ALAMEDA, "auditor").get("/v1/grants").json()}
+    assert (listed[grant]["in_force"], listed[grant]["rights"]) == (True, ["search", "view"])
+    other = house.intake(MADISON, "agency-administrator")
+    assert other.delete(f"/v1/grants/{grant}").status_code == 404
+    assert chief.delete(f"/v1/grants/{grant}").status_code == 200
+    assert chief.delete(f"/v1/grants/{grant}").status_code == 404
+    listed = {g["grant_id"]: g for g in chief.get("/v1/grants").json()}
+    assert listed[grant]["in_force"] is False
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({"grantee": MILWAUKEE}, 400),
+        ({"grantee": "ZZ0000000"}, 404),
+        ({"classes": ["minor"]}, 400),
+        ({"purposes": ["immigration-enforcement"]}, 400),
+        ({"rights": ["export"]}, 400),
+        ({"rights": []}, 422),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, 400),
+        ({"expires_at": "2999-01-01T00:00:00Z"}, 400),
+        ({"expires_at": None}, 422),
+    ],
+)
+def test_a_grant_outside_the_tables_is_refused(
+    house: House, chief: TestClient, changed: dict[str, Any], status: int
+) -> None:  # fmt: skip
+    expires = (house.exchange.now() + timedelta(days=30)).isoformat()
+    assert chief.post("/v1/grants", json=GRANT | {"expires_at": expires} | changed).status_code == status
+
+
+def test_what_had_no_effect_is_told_to_its_sender_alone(house: House, chief: TestClient) -> None:
+    court = house.exchange.keyring.signer(COURT)
+    event = replace(_grant_event(house), owner=MADISON)
+    entry = to_entry(event, key=b"k", source="//t", signer=court, event_id=event.grant_id, at=house.exchange.now())
+    position = house.exchange.log.append(Topic.JOURNAL, entry, timeout_seconds=5).position
+    house.settle()
+    clerks = house.intake(COURT, "clerk").get("/v1/refusals").json()
+    assert [(r["position"], r["reason"]) for r in clerks] == [(position, "not-entitled")]
+    assert chief.get("/v1/refusals").json() == []
+
+
+def _grant_event(house: House) -> ShareGranted:
+    expires = house.exchange.now() + timedelta(days=1)
+    return ShareGranted(
+        GrantId("g-x"), MILWAUKEE, ALAMEDA, (RecordClass.BOOKING,), ("serious-crime",), ("search",), expires, ""
+    )  # fmt: skip
+
+
+def test_the_tables_are_there_for_anybody_with_their_sources(house: House) -> None:
+    web = TestClient(house.intake_app)
+    assert all(p["source"] for p in web.get("/v1/purposes").json()["purposes"])
+    modes = {s["slug"]: s["mode_title"] for s in web.get("/v1/statutes").json()}
+    assert modes["wi-973.015"] is None

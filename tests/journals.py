@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import TypeVar, cast
 
 from comity.acts.journal import Journal
@@ -128,9 +128,10 @@ def grant(
     return e.ShareGranted(GrantId(name), owner, grantee, classes, purposes, rights, expires_at, "")
 
 
-def signed(event: e.Event, party: str, *, own_id: str | None = None) -> Entry:
-    """Return an event encoded and signed by this party."""
-    named = own_id or event_id(event) or hashlib.sha256(repr(event).encode()).hexdigest()
+@lru_cache(maxsize=10_000)
+def signed(event: e.Event, party: str) -> Entry:
+    """Return an event encoded and signed by this party; the same bytes for the same event, since Ed25519 draws nothing."""
+    named = event_id(event) or hashlib.sha256(repr(event).encode()).hexdigest()
     return to_entry(event, key=b"k", source="test", signer=key(party), event_id=named, at=BASE)
 
 

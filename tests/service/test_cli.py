@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 
 from builders import PEOPLE
 from comity.adapters.onnx_faces import OnnxFaces
-from comity.cli.main import COMMANDS, app, hoist
+from comity.cli.main import COMMANDS, app, hoist, load
+from comity.cli.output import moment
+from comity.domain.policy import MODES, PURPOSES, STATUTES
 from commands import COURT, DANE, MILWAUKEE, SEARCH, Cli, served
 
 
@@ -41,6 +43,15 @@ def test_every_commands_help_has_an_example(name: str) -> None:
     ran = CliRunner().invoke(app, words)
     assert ran.exit_code == 0
     assert f"Example: comity {name}" in " ".join(ran.stdout.split()) or name == "up"
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_commands_usage_is_words_without_braces(name: str) -> None:
+    for words in ([name, below] for below in (getattr(load(name), "commands", None) or {""})):
+        usage = CliRunner().invoke(app, [*filter(None, words), "--help"]).stdout.partition("Usage: ")[2].splitlines()[0]
+        _, _, arguments = usage.partition("[OPTIONS]")
+        assert arguments == arguments.upper(), usage
+        assert not set("{}") & set(usage)
 
 
 def test_options_for_every_command_may_stand_anywhere() -> None:
@@ -147,15 +158,41 @@ def test_sessions_end_with_their_command(cli: Cli) -> None:
     assert held[0] <= 1  # the link test's own
 
 
+def test_nobody_acts_for_a_party_that_is_not_registered(cli: Cli) -> None:
+    problem = cli.json("user", "add", "Nemo", "--party", "WI0139999", "--role", "clerk", code=2)
+    assert "agency add" in problem["advice"]
+    assert "Nemo" not in {person["name"] for person in cli.json("user", "list")}
+    assert cli.json("user", "add", "Olga", "--party", "exchange", "--role", "auditor")["party"] == "exchange"
+
+
+def test_a_link_for_one_of_two_people_of_one_name_needs_the_pseudonym(cli: Cli) -> None:
+    both = [cli.json("user", "add", "Kim Twice", "--party", party, "--role", "auditor") for party in (DANE, COURT)]
+    advice = cli.json("user", "link", "Kim Twice", code=2)["advice"]
+    assert "pseudonym" in advice
+    assert all(person["user_id"] in advice for person in both)
+    assert cli.json("user", "link", both[1]["user_id"])["user_id"] == both[1]["user_id"]
+    assert "user list" in cli.json("user", "link", "Nobody", code=4)["advice"]
+
+
+def test_times_are_written_in_one_way(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert moment("2026-03-01T14:05:00.25-06:00") == "2026-03-01T20:05:00Z"
+    assert moment(None) == ""
+    assert all(entry["at"].endswith("Z") for entry in cli.json("journal"))
+    assert re.search(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", cli.run("journal").stdout)
+
+
 # --- parties, state, tables ---
 
 
 def test_a_second_registration_is_a_conflict(cli: Cli) -> None:
-    assert cli.json("agency", "add", DANE, "Again", "--class", "county", code=5)["status"] == 409
+    refused = cli.json("agency", "add", DANE, "Again", "--class", "county", code=5)
+    assert (refused["status"], refused["detail"]) == (409, f"{DANE} is registered already.")
 
 
 def test_an_unknown_class_is_invalid(cli: Cli) -> None:
     assert "municipal" in cli.json("agency", "add", "CA0010000", "Alameda", "--class", "galactic", code=2)["advice"]
+    assert "municipal" in cli.json("agency", "add", DANE, "Again", "--class", "galactic", code=2)["advice"]
 
 
 def test_lists_are_lists(cli: Cli) -> None:
@@ -186,6 +223,13 @@ def test_the_models_are_folded_once(cli: Cli) -> None:
     assert [Path(m["path"]).exists() for m in cli.json("models")] == [True, True]
 
 
+def test_the_policy_is_readable_on_a_narrow_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said = cli.run("policy").stdout
+    assert all(len(line) <= 80 for line in said.splitlines() if "Digest" not in line)
+    assert PURPOSES["immigration-enforcement"].why in " ".join(said.split())
+
+
 # --- enrol, grant, search, review, reveal, seal: one journey ---
 
 
@@ -209,7 +253,11 @@ def test_a_journey_from_enrolment_to_seal(cli: Cli) -> None:
 
     order = ("--court", COURT, "--court-case", "26CF1", "--as", "Carla")
     before = cli.end()
-    assert [c["owner"] for c in cli.json("find", *order)["covers"]] == [MILWAUKEE]
+    found = cli.json("find", *order)
+    assert (set(found), found["per_agency"]) == ({"covers", "per_agency"}, {MILWAUKEE: 1})
+    shown = cli.run("find", *order).stdout
+    assert "admitted" in shown
+    assert not any(word in shown for word in (*STATUTES, *MODES))
     dry = cli.json("seal", *order, "--statute", "ny-cpl-160.50", "--dry-run")
     assert (dry["receipt"], len(dry["preview"]["covers"])) == (None, 1)
     assert cli.end() == before
@@ -248,7 +296,8 @@ def test_a_statute_that_reaches_no_police_record_says_why(cli: Cli) -> None:
 def test_a_grant_stands_until_it_is_revoked(cli: Cli) -> None:
     words = ("--purpose", "serious-crime", "--right", "search", "--days", "30", "--in-return", "the same")
     grant = cli.json("grant", DANE, MILWAUKEE, *words)["grant_id"]
-    assert [g["in_force"] for g in cli.json("grants") if g["grant_id"] == grant] == [True]
+    assert [(g["in_force"], g["in_return"]) for g in cli.json("grants") if g["grant_id"] == grant] == [(True, "the same")]
+    assert "In return: the same" in cli.run("grants").stdout
     cli.json("revoke", grant)
     assert [g["in_force"] for g in cli.json("grants") if g["grant_id"] == grant] == [False]
     assert cli.json("revoke", "g-none", "--as", "Dora", code=4)["status"] == 404
@@ -287,47 +336,3 @@ def test_a_photograph_without_a_face_is_rejected_with_advice(cli: Cli, tmp_path:
 def test_a_candidates_name_that_nobody_remembers_is_invalid(cli: Cli) -> None:
     assert "--json" in cli.json("review", "0" * 24, "1", "--finding", "possible", code=2)["advice"]
     assert cli.json("review", "0" * 24, "a" * 64, "--finding", "possible", code=4)["status"] == 404
-
-
-# --- a home of its own ---
-
-
-def test_a_command_serves_a_home_that_nobody_serves(tmp_path: Path) -> None:
-    home = tmp_path / "alone"
-    for words in (["agency", "add", MILWAUKEE, "Milwaukee Police", "--class", "municipal"], ["status"]):
-        ran = CliRunner().invoke(app, ["--home", str(home), "--json", *words])
-        assert ran.exit_code == 0, ran.stderr
-        assert json.loads(ran.stdout)
-    assert not (home / "url").exists()
-    assert home.stat().st_mode & 0o077 == 0
-
-
-def test_a_home_that_is_served_is_not_served_twice(cli: Cli) -> None:
-    problem = cli.json("up", code=5)
-    assert "served already" in problem["detail"]
-
-
-def test_a_folder_that_cannot_be_used_is_told_as_one(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    ran = CliRunner().invoke(app, ["--home", str(tmp_path / "file" / "home"), "status"])
-    assert ran.exit_code == 2
-    assert "Not a directory" in ran.stderr
-    assert "--home" in ran.stderr
-    assert "Traceback" not in ran.stderr
-
-
-def test_up_serves_until_it_is_stopped_and_leaves_no_address(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    comity = [sys.executable, "-c", "from comity.cli.main import main; main()", "--home", str(home), "--json"]
-    with subprocess.Popen([*comity, "up", "--port", "0", "--links"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as up:
-        assert up.stdout is not None
-        said = json.loads(b"".join(iter(up.stdout.readline, b"}\n")) + b"}")
-        try:
-            assert said["url"] == (home / "url").read_text(encoding="utf-8")
-            assert [link["name"] for link in said["links"]] == ["operator"]
-            ran = CliRunner().invoke(app, ["--home", str(home), "--json", "status"])
-            assert json.loads(ran.stdout)["journal"]["failure"] is None
-        finally:
-            up.send_signal(signal.SIGINT)
-        assert up.wait(timeout=60) == 0
-    assert not (home / "url").exists()

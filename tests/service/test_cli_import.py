@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from builders import PEOPLE
 from comity.adapters.onnx_faces import OnnxFaces
 from comity.cli import imports, publishing
 from comity.cli.main import app
+from comity.intake import pace
 from commands import COURT, DANE, MILWAUKEE, Cli, served
 
 
@@ -128,6 +130,34 @@ def test_a_correction_is_sent_and_the_other_rows_are_not(cli: Cli, export: Path)
     export.write_text("\n".join([f"{header},version", f"{first},2", *(f"{row}," for row in rest)]), encoding="utf-8")
     said = cli.json("import", export, code=2)
     assert (said["skipped"], said["sent"], said["admitted"]) == (3, 1, 3)
+
+
+def test_a_correction_is_not_admitted_while_the_older_version_stands(cli: Cli, export: Path) -> None:
+    from PIL import Image  # noqa: PLC0415 - one picture
+
+    cli.json("import", export, code=2)
+    Image.new("RGB", (400, 400), "grey").save(export.parent / "p05.jpg")  # the new version's photograph shows no face
+    text = export.read_text(encoding="utf-8")
+    header, first, *rest = text.splitlines()
+    export.write_text("\n".join([f"{header},version", f"{first},2", *(f"{row}," for row in rest)]), encoding="utf-8")
+    said = cli.json("import", export, code=2)
+    assert (said["sent"], said["admitted"], said["rejected"]) == (1, 2, {"no-face": 2})
+
+
+def test_an_import_waits_as_long_as_it_is_told(cli: Cli, export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    sleep = time.sleep
+
+    def slept(seconds: float) -> None:
+        waited.append(seconds)
+        sleep(min(seconds, 0.1))
+
+    monkeypatch.setattr(pace, "BURST_EVENTS", 1)
+    monkeypatch.setattr(pace, "EVENTS_PER_SECOND", 5.0)
+    monkeypatch.setattr("comity.cli.publishing.time.sleep", slept)
+    said = cli.json("import", export, code=2)
+    assert (said["sent"], said["admitted"]) == (4, 3)
+    assert 1 in waited
 
 
 def test_a_changed_row_without_a_higher_version_is_refused(cli: Cli, export: Path) -> None:

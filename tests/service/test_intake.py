@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from comity.domain.entries import RecordClass
 from comity.domain.ids import RecordId
 from comity.domain.log import Topic
 from comity.domain.posting import Record
+from comity.duties import encoder
 from comity.errors import InvalidInput, NotPermitted, Unavailable
 from comity.wire.booking import sealed
 from comity.wire.envelope import to_entry
@@ -83,6 +85,51 @@ def test_a_photograph_without_one_clear_face_is_rejected_with_advice(house: Hous
     assert found["advice"]
     listed = writer.get("/v1/rejections").json()
     assert [r["photograph"] for r in listed if r["record_id"] == record] == [0]
+
+
+def test_a_record_says_which_version_was_admitted_from_which_bytes(house: House, writer: TestClient) -> None:
+    publisher = house.publisher()
+    first = publisher.publish(booking(13, "V-1"))
+    house.settle()
+    found = publisher.standing(RecordId(str(first.record_id)), first)
+    assert (found["version"], found["enrolment_sha256"]) == (1, first.sha256)
+    ahead = {"partition": first.partition, "position": first.position + 1_000}
+    asked = writer.get(f"/v1/records/{first.record_id}", params=ahead).json()
+    assert (asked["state"], asked["version"]) == ("waiting", None)  # whatever stood before it
+
+
+def test_the_same_content_again_changes_nothing_and_other_content_is_rejected(house: House) -> None:
+    """R2: each encryption of it has other bytes."""
+    publisher, own = house.publisher(), booking(14, "V-2", photographs=(photograph(14), photograph(14, 2)))
+    receipts = [publisher.publish(own)]
+    house.settle()
+    receipts += [publisher.publish(own)]
+    house.settle()
+    record = RecordId(str(receipts[0].record_id))
+    assert receipts[0].sha256 != receipts[1].sha256
+    assert house.exchange.rejections.of(MILWAUKEE, record) == ()
+    assert publisher.standing(record, receipts[1])["enrolment_sha256"] == receipts[0].sha256
+    for changed in (
+        {"name": "Somebody else"},
+        {"photographs": (photograph(14, 2), photograph(14))},
+        {"photographs": (photograph(14),)},
+    ):
+        publisher.publish(booking(14, "V-2", **({"photographs": own.photographs} | changed)))
+        house.settle()
+        (rejection,) = house.exchange.rejections.of(MILWAUKEE, record)
+        assert (rejection.version, rejection.reason) == (1, "same-version")
+        house.exchange.rejections.add(replace(rejection, reason="looked-at"))
+
+
+def test_the_same_content_twice_in_one_batch_changes_nothing(house: House) -> None:
+    publisher, own, exchange = house.publisher(), booking(15, "V-3"), house.exchange
+    exchange.followers.pop(encoder.NAME).stop()
+    record = RecordId(str(publisher.publish(own).record_id))
+    publisher.publish(own)
+    exchange._follow(encoder.NAME, Topic.ENROLMENTS, exchange.encoding.apply)
+    house.settle()
+    assert publisher.standing(record)["state"] == "admitted"
+    assert house.exchange.rejections.of(MILWAUKEE, record) == ()
 
 
 def test_applicants_are_refused_with_a_sentence(writer: TestClient) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from builders import ALAMEDA, COURT, MADISON, MILWAUKEE, House, booking
+from builders import ALAMEDA, COURT, MADISON, MILWAUKEE, House, booking, intake_services
 from comity.domain.entries import RecordClass, ShareGranted
 from comity.domain.ids import GrantId
 from comity.domain.log import Topic
-from comity.errors import SuppressedRecord
+from comity.errors import SuppressedRecord, TooMany
+from comity.intake import pace
+from comity.intake.app import create
 from comity.wire.envelope import to_entry
 from comity.wire.signing import SigningKey
 
@@ -129,6 +131,7 @@ def test_a_grant_is_made_listed_and_taken_back(house: House, chief: TestClient) 
     grant = made.json()["event_id"]
     listed = {g["grant_id"]: g for g in house.intake(ALAMEDA, "auditor").get("/v1/grants").json()}
     assert (listed[grant]["in_force"], listed[grant]["rights"]) == (True, ["search", "view"])
+    assert listed[grant]["in_return"] == "Likewise"
     other = house.intake(MADISON, "agency-administrator")
     assert other.delete(f"/v1/grants/{grant}").status_code == 404
     assert chief.delete(f"/v1/grants/{grant}").status_code == 200
@@ -181,3 +184,34 @@ def test_the_tables_are_there_for_anybody_with_their_sources(house: House) -> No
     assert all(p["source"] for p in web.get("/v1/purposes").json()["purposes"])
     modes = {s["slug"]: s["mode_title"] for s in web.get("/v1/statutes").json()}
     assert modes["wi-973.015"] is None
+
+
+# --- the pace ---
+
+
+def test_a_party_that_sends_too_fast_is_told_how_long_to_wait(house: House, chief: TestClient) -> None:
+    now = [100.0]
+    services = replace(intake_services(house.exchange), pace=pace.Pace(lambda: now[0]))
+    limited = TestClient(create(services), headers=dict(chief.headers))
+    for _ in range(pace.BURST_EVENTS):
+        services.pace.take(MILWAUKEE)
+    refused = limited.delete("/v1/grants/g-none")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert refused.json()["type"] == "urn:comity:problem:too-many"
+    services.pace.take(MADISON)  # each has its own
+    now[0] += 1.5 / pace.EVENTS_PER_SECOND
+    assert limited.delete("/v1/grants/g-none").status_code == 404
+    assert limited.delete("/v1/grants/g-none").status_code == 429
+    now[0] += 3600  # no more than a bucketful is saved up
+    for _ in range(pace.BURST_EVENTS):
+        services.pace.take(MILWAUKEE)
+    with pytest.raises(TooMany):
+        services.pace.take(MILWAUKEE)
+
+
+def test_buckets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "PARTIES_MAX", 2)
+    kept = pace.Pace(lambda: 0.0)
+    for party in ("a", "b", "a", "c"):
+        kept.take(party)
+    assert list(kept._buckets) == ["a", "c"]

@@ -1,0 +1,83 @@
+"""The command line and homes: one that nobody serves, one that is served, one that cannot be used."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from comity.adapters.onnx_faces import OnnxFaces
+from comity.cli.main import app
+from commands import MILWAUKEE, Cli, served
+
+
+@pytest.fixture(scope="module")
+def cli(tmp_path_factory: pytest.TempPathFactory, encoder: OnnxFaces) -> Iterator[Cli]:
+    with served(tmp_path_factory.mktemp("cli") / "home", encoder) as one:
+        yield one
+
+
+def test_a_command_serves_a_home_that_nobody_serves(tmp_path: Path) -> None:
+    home = tmp_path / "alone"
+    for words in (["agency", "add", MILWAUKEE, "Milwaukee Police", "--class", "municipal"], ["status"]):
+        ran = CliRunner().invoke(app, ["--home", str(home), "--json", *words])
+        assert ran.exit_code == 0, ran.stderr
+        assert json.loads(ran.stdout)
+    assert not (home / "url").exists()
+    assert home.stat().st_mode & 0o077 == 0
+
+
+def test_a_port_that_is_taken_is_told_before_the_home_is_opened(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ran = CliRunner().invoke(app, ["--home", str(tmp_path / "home"), "up", "--port", port])
+    assert ran.exit_code == 7
+    assert f"Port {port} of 127.0.0.1" in ran.stderr
+    assert "--port" in ran.stderr
+    assert "ERROR" not in ran.stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_nobody_else_can_read_a_file_of_a_home(cli: Cli) -> None:
+    cli.enrol("p09", "M-1")
+    files = list(cli.home.rglob("*"))
+    assert {"ledger.db", "log.db", "vault.db", "vault.db.lock", "identity.db", "url", "photos"} <= {path.name for path in files}
+    assert [str(path) for path in (cli.home, *files) if path.stat().st_mode & 0o077] == []
+
+
+def test_a_home_that_is_served_is_not_served_twice(cli: Cli) -> None:
+    problem = cli.json("up", code=5)
+    assert "served already" in problem["detail"]
+
+
+def test_a_folder_that_cannot_be_used_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ran = CliRunner().invoke(app, ["--home", str(tmp_path / "file" / "home"), "status"])
+    assert ran.exit_code == 2
+    assert "Not a directory" in ran.stderr
+    assert "--home" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_up_serves_until_it_is_stopped_and_leaves_no_address(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    comity = [sys.executable, "-c", "from comity.cli.main import main; main()", "--home", str(home), "--json"]
+    with subprocess.Popen([*comity, "up", "--port", "0", "--links"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as up:
+        assert up.stdout is not None
+        said = json.loads(b"".join(iter(up.stdout.readline, b"}\n")) + b"}")
+        try:
+            assert said["url"] == (home / "url").read_text(encoding="utf-8")
+            assert [link["name"] for link in said["links"]] == ["operator"]
+            ran = CliRunner().invoke(app, ["--home", str(home), "--json", "status"])
+            assert json.loads(ran.stdout)["journal"]["failure"] is None
+        finally:
+            up.send_signal(signal.SIGINT)
+        assert up.wait(timeout=60) == 0
+    assert not (home / "url").exists()

@@ -79,20 +79,20 @@ def enrol(teller: Teller, world: World) -> None:
         ("ORI", "agency", "class", "key"),
         [(o, n, k, world.exchange.keyring.signer(o).kid[:12] + "…") for o, (n, k) in w.AGENCIES.items()],
     )
-    began, todo = time.monotonic(), list(w.bookings())
+    began, wanted = time.monotonic(), list(w.bookings())
     publishers = {ori: world.publisher(ori) for ori in w.AGENCIES}
     columns = (TextColumn("  enrolling"), BarColumn(), MofNCompleteColumn(), TextColumn("records"), TimeElapsedColumn())
     with Progress(*columns, console=teller.console, transient=not teller.console.is_terminal) as progress:
-        for booking in progress.track(todo):
+        for booking in progress.track(wanted):
             publisher = publishers[booking.owner]
             issued = publisher.prepare(booking)
             publisher.publish(booking)
             world.bookings[issued.record_id] = booking
     settled = world.exchange.settle(180)
-    photographs, seconds = sum(len(b.photographs) for b in todo), time.monotonic() - began
+    photographs, seconds = sum(len(b.photographs) for b in wanted), time.monotonic() - began
     teller.check(
         settled and len(world.exchange.gallery) == photographs,
-        f"{len(todo)} records, {photographs} photographs: face found → template → ledger and gallery, "
+        f"{len(wanted)} records, {photographs} photographs: face found → template → ledger and gallery, "
         f"{photographs / seconds:.0f} photographs a second from first byte to findable",
     )
     _refusals(teller, world)

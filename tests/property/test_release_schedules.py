@@ -1,24 +1,11 @@
-"""A checker of the release: the real release, projection and ledger under drawn schedules; and each guard taken away (R15, R53).
-
-One schedule is one seed. Searches, orders and the projector take turns at every point where a thread could be interrupted: before
-a choice, between choice and place, after it, while the ledger is waited for, before it is read, and when it publishes.
-
-What is checked, by an oracle that knows only what orders mean (the letters are those of the protocol's model):
-
-a  no answer holds a record that is covered, not granted or not admitted as of the answer's own place in the journal;
-k  no answer holds a record that the judging ledger already knew to be so;
-b  over an exact gallery the answer is the first k of what stands at its place, of all that could be proposed when it was chosen.
-"""
+"""Every release keeps its promises under drawn schedules, and a build without one of its guards is caught (R15, R53)."""
 
 from __future__ import annotations
 
-import copy
 import inspect
-import random
 import types
-from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,286 +18,14 @@ from comity.adapters.sql.ledger import SqlLedger
 from comity.domain import entries as e
 from comity.domain import judge as judge_module
 from comity.domain import posting as p
-from comity.domain.entries import IndexKind
-from comity.domain.ids import GrantId, RecordId
-from comity.domain.judge import Facts, Question, Verdict, verdict
-from comity.domain.log import JOURNAL, Entry, Placed, Topic
-from comity.errors import ComityError, Unavailable
+from comity.domain.ids import RecordId
+from comity.domain.judge import Facts
+from comity.domain.log import JOURNAL, Placed
 from comity.ports import Ledger, Posted
 from comity.projection import ledger as projection_module
-from journals import (
-    ADMINISTRATOR,
-    BASE,
-    BOOKINGS,
-    COURT,
-    EXCHANGE,
-    A,
-    B,
-    Core,
-    ListLog,
-    admission,
-    expungement,
-    grant,
-    key,
-    proposed,
-    record,
-    registered,
-    seal,
-    signed,
-    tag,
-    unseal,
-)  # fmt: skip
+from schedules import Parts, explore
 
 SEEDS, SEEDS_SQL, SEEDS_MUTANT = 120, 12, 600
-NUMBERS = range(1, 7)
-PRESENT = (1, 2, 3, 4)  # admitted at the start; 5 and 6 may come later, but the gallery proposes them at any time
-KIN = {1: 6, 6: 1}  # the same photograph file
-SHOWN, SLACK = 2, 1
-QUESTION = Question(B, "serious-crime", "search", BOOKINGS)
-
-
-def admitted(number: int, version: int = 1) -> e.RecordsAdmitted:
-    photograph = min(number, KIN.get(number, number))
-    return admission(number, A, booking(number), tag(IndexKind.PHOTOGRAPH, str(photograph)), version=version)
-
-
-def booking(number: int) -> e.BlindIndex:
-    return tag(IndexKind.BOOKING, str(number))
-
-
-def mutated(module: types.ModuleType, *changes: tuple[str, str]) -> dict[str, Any]:
-    """Return what a module defines once some of its text is changed: the guard must stand there, exactly once."""
-    source = inspect.getsource(module)
-    for old, new in changes:
-        assert source.count(old) == 1, f"the guard moved: {old!r}"
-        source = source.replace(old, new)
-    names: dict[str, Any] = {"__name__": module.__name__}
-    exec(compile(source, str(module.__file__), "exec"), names)  # noqa: S102 - our own module, less one guard
-    return names
-
-
-@dataclass
-class Parts:
-    """What a world is made of; a mutant exchanges one part."""
-
-    release: type[Any] = release_module.Release
-    projection: type[Any] = projection_module.LedgerProjection
-    journal: type[Any] = journal_module.Journal
-    patches: list[tuple[object, str, Any]] = field(default_factory=list)
-
-
-def founded() -> Core:
-    """Return a journal in which B may search A's records."""
-    core = Core()
-    for party, role in ((ADMINISTRATOR, e.Role.ADMINISTRATOR), (EXCHANGE, e.Role.EXCHANGE), (A, e.Role.AGENCY),
-                        (B, e.Role.AGENCY), (COURT, e.Role.COURT)):  # fmt: skip
-        core.say(registered(party, role), ADMINISTRATOR)
-    for agency in (A, B):
-        core.say(e.AgencyRegistered(agency, "an agency", "county"), ADMINISTRATOR)
-    core.say(e.ClockTicked(BASE))
-    for number in PRESENT:
-        core.say(admitted(number))
-    core.say(grant("g0", A, B), A)
-    return core
-
-
-BEGINNING = founded()
-
-
-class World:
-    """One schedule: everything happens in one thread, in an order that the seed draws."""
-
-    def __init__(self, seed: int, parts: Parts, ledger: Ledger | None = None, *, exact: bool) -> None:
-        self.draw, self.exact, self.depth, self.applying = random.Random(seed), exact, 0, False  # noqa: S311
-        self.core = Core(ledger)
-        self.core.log = copy.copy(BEGINNING.log)
-        self.core.log._held = {JOURNAL: list(BEGINNING.log.held())}
-        log, watch = self.core.log, self.core.watch
-        self.core.journal = parts.journal(log, key(EXCHANGE), lambda: BASE)
-        self.core.projection = parts.projection(log, self.core.ledger, watch)
-        self.core.projection.starts()
-        self.core.apply()
-        self.release = parts.release(self.core.journal, self.core.ledger, watch)
-        self.orders: list[tuple[str, e.Cover]] = []
-        self.grants = ["g0"]
-        self.said: dict[int, e.JournalEntry] = {}
-        self.judged = 0
-        self.searches = 0
-        self.found: Counter[str] = Counter()
-        self.outcomes: Counter[str] = Counter()
-        self._interrupt(log, watch, self.core.ledger)
-
-    def _interrupt(self, log: ListLog, watch: Any, ledger: Any) -> None:  # noqa: ANN401 - instances are patched
-        append, wait, publish, facts = log.append, watch.wait, watch.publish, ledger.facts
-
-        def interrupted_append(topic: Topic, entry: Entry, *, timeout_seconds: float) -> Placed:
-            self.turns()
-            placed = append(topic, entry, timeout_seconds=timeout_seconds)
-            self.turns()
-            return replace(placed, position=-1) if self.draw.random() < 0.05 else placed
-
-        def interrupted_wait(position: int, timeout_seconds: float) -> bool:
-            del timeout_seconds
-            self.turns()
-            if not self.applying and self.draw.random() < 0.9:
-                self.apply(self.core.lag())
-            return bool(wait(position, 0))
-
-        def interrupted_publish(position: int) -> None:
-            publish(position)
-            if self.applying and self.depth == 0 and self.draw.random() < 0.3:
-                self.search()
-
-        def interrupted_facts(requester: str, records: Collection[RecordId], as_of: int) -> Facts:
-            self.turns()
-            read: Facts = facts(requester, records, as_of)
-            self.judged = read.applied
-            return read
-
-        self.append = append
-        log.append = interrupted_append  # type: ignore[method-assign]
-        watch.wait, watch.publish, ledger.facts = interrupted_wait, interrupted_publish, interrupted_facts
-        self.restore: Callable[[], None] = lambda: setattr(ledger, "facts", facts)
-
-    # --- the environment's turns ---
-
-    def turns(self) -> None:
-        """Let others act, as often as the seed says."""
-        while self.draw.random() < 0.35:
-            moves = [self.cover, self.cover, self.end, self.enrol, self.share, self.noise, self.project, self.rebuild]
-            self.draw.choices(moves, [3, 3, 2, 2, 1, 1, 3, 0.2])[0]()
-
-    def say(self, event: e.JournalEntry, party: str) -> None:
-        placed = self.append(Topic.JOURNAL, signed(event, party), timeout_seconds=1)
-        self.said[placed.position] = event
-
-    def cover(self) -> None:
-        number, name = self.draw.choice(NUMBERS), f"o{len(self.orders)}"
-        kinds: list[e.Cover] = [seal(name, number), seal(name, indexes=[booking(number)]), expungement(name, number)]
-        order = self.draw.choices(kinds, [4, 4, 1])[0]
-        self.orders.append((name, order))
-        self.say(order, COURT)
-
-    def end(self) -> None:
-        if self.orders:
-            self.say(unseal(f"u{len(self.said)}", self.draw.choice(self.orders)[0]), COURT)
-
-    def enrol(self) -> None:
-        self.say(admitted(self.draw.choice(NUMBERS), version=self.draw.randint(1, 3)), EXCHANGE)
-
-    def share(self) -> None:
-        if self.draw.random() < 0.5:
-            self.say(e.ShareRevoked(GrantId(self.draw.choice(self.grants))), A)
-        else:
-            self.grants.append(f"g{len(self.grants)}")
-            self.say(grant(self.grants[-1], A, B), A)
-
-    def noise(self) -> None:
-        garbage = Entry(b"k", self.draw.randbytes(9), ())
-        self.append(Topic.JOURNAL, garbage, timeout_seconds=1)
-
-    def project(self) -> None:
-        if not self.applying and self.core.lag():
-            self.apply(self.draw.randint(1, self.core.lag()))
-
-    def rebuild(self) -> None:
-        if not self.applying:
-            self.core.watch.publish(0)
-            self.core.ledger.reset()
-            self.core.projection.starts()
-            self.apply(self.draw.randint(0, self.core.lag()))
-
-    def apply(self, count: int) -> None:
-        if count:
-            self.applying = True
-            self.core.apply(count)
-            self.applying = False
-
-    # --- a search ---
-
-    def search(self) -> None:
-        """Search once, and look at the answer."""
-        self.depth, self.searches = self.depth + 1, self.searches + 1
-        name, ranked, judged = f"s{self.searches}", list[int](), [0]
-
-        def propose(attempt: int) -> release_module.Proposal:
-            self.turns()
-            ranked[:], complete, cut = self.choose()
-            proposal = proposed(name, attempt, ranked[:cut], shown_max=SHOWN, complete=complete)
-            self.turns()
-            return proposal
-
-        def render(disclosure: release_module.Disclosure) -> list[int]:
-            judged[0] = self.judged
-            return [int(r, 16) for r in disclosure.records]
-
-        try:
-            answer = self.release(QUESTION, propose, render)
-            self.check(name, answer, ranked, judged[0])
-            self.outcomes["answered" if answer else "empty"] += 1
-        except Unavailable as error:
-            self.outcomes[error.kind] += 1
-        self.depth -= 1
-
-    def choose(self) -> tuple[list[int], bool, int]:
-        """Return what could be proposed, whether it is all there is, and how much of it is: what ``acts/search`` does."""
-        if not self.exact:
-            return self.draw.sample(NUMBERS, len(NUMBERS)), True, len(NUMBERS)
-        facts = self.core.ledger.facts(B, [record(n) for n in NUMBERS], 0)
-        ranked = [n for n in NUMBERS if verdict(facts, QUESTION, record(n), facts.applied) is Verdict.STANDS]
-        return ranked, len(ranked) <= SHOWN + SLACK, SHOWN + SLACK
-
-    def check(self, name: str, answer: Sequence[int], ranked: Sequence[int], judged: int) -> None:
-        mine = [at for at, entry in enumerate(self.core.log.held()) if self.is_attempt(entry, name)]
-        place = mine[-1] if mine else -1
-        self.found["a"] += any(self.forbidden(n, place) for n in answer)
-        self.found["k"] += any(self.forbidden(n, judged) for n in answer)
-        if self.exact:
-            self.found["b"] += list(answer) != [n for n in ranked if not self.forbidden(n, place)][:SHOWN]
-
-    def is_attempt(self, placed: Placed, name: str) -> bool:
-        return name.encode() in (placed.entry.value or b"")[:12]
-
-    # --- the oracle ---
-
-    def forbidden(self, number: int, place: int) -> bool:
-        """Say by what was entered before a place whether B may not be shown this record; it knows no rows."""
-        known, granted, covers = set(PRESENT), {"g0"}, dict[str, e.Cover]()
-        for at in sorted(at for at in self.said if at < place):
-            match self.said[at]:
-                case e.RecordsAdmitted(records):
-                    known.add(int(records[0].record_id, 16))
-                case e.ShareGranted(grant_id):
-                    granted.add(grant_id)
-                case e.ShareRevoked(grant_id):
-                    granted.discard(grant_id)
-                case e.RecordsSealed(order_id) | e.RecordsExpunged(order_id) as order:
-                    covers[order_id] = order
-                case e.RecordsUnsealed(_, ends):
-                    covers = {k: o for k, o in covers.items() if k not in ends or isinstance(o, e.RecordsExpunged)}
-        covered = {n for n in NUMBERS for o in covers.values() if record(n) in o.records or booking(n) in o.indexes}
-        kin = KIN.get(number)
-        return number not in known or not granted or number in covered or (kin in covered and kin in known)
-
-
-def explore(parts: Parts, seeds: range, *, until: str = "", ledger: Callable[[], Ledger | None] = lambda: None) -> World:
-    """Run schedules, until a property is broken; return the last world, with all that was found and how searches ended."""
-    found, outcomes = Counter[str](), Counter[str]()
-    for seed in seeds:
-        world = World(seed, parts, ledger(), exact=bool(seed % 2))
-        try:
-            for _ in range(3):
-                world.turns()
-                world.search()
-        except ComityError as error:  # a mutant may well stop itself
-            world.outcomes[error.kind] += 1
-        world.restore()
-        found += world.found
-        outcomes += world.outcomes
-        if until and found[until]:
-            break
-    world.found, world.outcomes = found, outcomes
-    return world
 
 
 def test_no_schedule_shows_what_an_order_covers_nor_shortens_an_answer() -> None:
@@ -338,6 +53,18 @@ def test_no_schedule_does_over_sql_either(tmp_path: Path) -> None:
 
 
 # --- every guard, taken away ---
+
+
+def mutated(module: types.ModuleType, *changes: tuple[str, str]) -> dict[str, Any]:
+    """Return what a module defines once some of its text is changed: the guard must stand there, exactly once."""
+    source = inspect.getsource(module)
+    for old, new in changes:
+        assert source.count(old) == 1, f"the guard moved: {old!r}"
+        source = source.replace(old, new)
+    names: dict[str, Any] = {"__name__": module.__name__}
+    exec(compile(source, str(module.__file__), "exec"), names)  # noqa: S102 - our own module, less one guard
+    return names
+
 
 ENTERED = "            place = self._journal.enter(proposal.entry, key=proposal.key).position\n"
 JUDGED = "            disclosure = self._judge(question, proposal, place, stands)\n"

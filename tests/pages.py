@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 
 from comity import errors
 from comity.cli import main as cli
+from comity.cli.rows import COLUMNS, NEEDED
 from comity.domain.record import TRANSITIONS, State
 from comity.settings import Settings
 
@@ -106,7 +107,14 @@ def cli_help() -> str:
     for name in cli.COMMANDS:
         for path, command in commands(f"comity {name}", cli.load(name)):
             lines += [f"## `{path}`", "", *_help(path, command)]
+        lines += csv_columns() if name == "import" else []
     return "\n".join([*lines, "## Everywhere", "", *_options(typer.main.get_command(cli.app)), ""])
+
+
+def csv_columns() -> list[str]:
+    """Return the columns of an import's file, as a table."""
+    rows = [f"| `{name}` | {'required' if name in NEEDED else ''} | {_cell(text)} |" for name, text in COLUMNS.items()]
+    return ["The file's first line names its columns, in any order:", "", "| | | |", "| --- | --- | --- |", *rows, ""]
 
 
 def commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - typer's commands are of private types

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 import pytest
@@ -12,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
+from comity import telemetry
 from comity.domain.ids import PartyId, UserId
 from comity.domain.roles import INVESTIGATOR
 from comity.errors import LedgerBehind, NotFound, NotSignedIn, PhotographRefused, TooMany
@@ -215,3 +217,15 @@ def test_the_openapi_names_the_one_shape_for_every_error(web: TestClient) -> Non
                 if status >= "400":
                     assert set(answer["content"]) == {"application/problem+json"}
     assert set(api["components"]["schemas"]["Problem"]["required"]) == SHAPE
+
+
+def test_the_log_has_the_place_of_a_bug_under_its_trace_id(web: TestClient, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        telemetry.configure()
+        trace = web.get("/error/bug").json()["trace_id"]
+    finally:
+        structlog.reset_defaults()
+    logged = json.loads(capsys.readouterr().err)
+    assert (logged["trace_id"], logged["error"]) == (trace, "ValueError")
+    assert "test_problem_shape.py" in str(logged["where"])
+    assert SECRET not in str(logged)

@@ -257,11 +257,17 @@ class Exchange:
     # --- what an operator asks ---
 
     def settle(self, timeout_seconds: float = 60.0) -> bool:
-        """Wait until every follower has read all there is; for imports, demos and tests."""
-        deadline = time.monotonic() + timeout_seconds
+        """Wait until every follower has read all there is; for imports, demos and tests.
+
+        They feed each other, so none may be behind twice in a row, without a new entry in between.
+        """
+        deadline, before = time.monotonic() + timeout_seconds, None
         while time.monotonic() < deadline:
-            if all(follower.lag() == 0 for follower in self.followers.values()):
+            ends = {stream: self.log.end(stream) for follower in self.followers.values() for stream in follower.positions}
+            idle = all(follower.lag() == 0 for follower in self.followers.values())
+            if idle and ends == before:
                 return True
+            before = ends if idle else None
             time.sleep(0.02)
         return False
 

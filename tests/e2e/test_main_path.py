@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from comity.domain.ids import UserId, record_key
 from comity.domain.log import JOURNAL, Topic
 from comity.domain.posting import Certificate, Record
 from comity.errors import KeyShredded, SuppressedRecord
+from comity.ports import StoredTemplate
 from comity.wire.envelope import from_entry
 from exchange import (
     RememberedFaces,
@@ -122,6 +124,36 @@ def test_a_re_send_past_intake_is_put_aside_and_admits_nothing(home: Path, faces
         assert dict(aside.entry.headers)["comity_reason"] == b"suppressed"
         assert exchange.ledger.rows(Record, record_id=exchange.indexer.record_id(A, "A-77")) == ()
         assert [r.reason for r in exchange.rejections.of(A)] == ["suppressed"]
+
+
+def test_what_comes_after_its_expungement_is_destroyed_as_well(home: Path, faces: RememberedFaces) -> None:
+    """Rule 9: issued before the order, sent past intake after it; its key is shredded and its ciphertext leaves the log."""
+    with running(home, faces) as exchange:
+        record, entry = prepared(exchange, booking(12, "LATE-1"))
+        order(exchange, "expunge", {IndexKind.BOOKING: "LATE-1"}, A)
+        exchange.journal.append(Topic.ENROLMENTS, entry)
+        settle(exchange)
+        assert exchange.vault.wrapped(record_key(record)) is None
+        assert [x.entry.value for x in held(exchange, Topic.ENROLMENTS) if x.entry.key == record.encode()] == [None]
+
+
+def test_a_template_that_an_erasure_overtook_is_forgotten_again(
+    home: Path, faces: RememberedFaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 9: the gallery opened the key just before it was shredded, and puts the template just after it was forgotten."""
+    with running(home, faces) as exchange:
+        put = exchange.store.put
+
+        def overtaken(templates: Sequence[StoredTemplate]) -> None:
+            exchange.vault.shred([record_key(template.record_id) for template in templates])
+            exchange.store.forget([template.record_id for template in templates])
+            put(templates)
+
+        monkeypatch.setattr(exchange.store, "put", overtaken)
+        enrol(exchange, "RACE-1", 13)
+        settle(exchange)
+        assert not [template for batch in exchange.store.all() for template in batch]
+        assert len(exchange.gallery) == 0
 
 
 def test_an_order_before_its_record_covers_it_when_it_comes(home: Path, faces: RememberedFaces) -> None:

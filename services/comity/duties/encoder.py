@@ -24,7 +24,7 @@ from comity.acts.journal import Journal
 from comity.acts.one_face import exactly_one_face
 from comity.domain import entries as e
 from comity.domain.ids import particulars_name, photo_name, record_key, template_context
-from comity.domain.log import Batch, Placed, Stream, Topic
+from comity.domain.log import Batch, Entry, Placed, Stream, Topic
 from comity.domain.posting import Record
 from comity.domain.record import effective_class
 from comity.duties.quarantine import put_aside
@@ -40,6 +40,7 @@ logger = structlog.get_logger(__name__)
 NAME = "encoder"
 WAIT_SECONDS = 60.0
 ADMITTED_MAX = 1_000
+SUPPRESSED = "suppressed"
 NUMBER_FIELDS = {
     e.IndexKind.BOOKING: "booking_number",
     e.IndexKind.AGENCY_CASE: "agency_case",
@@ -108,8 +109,11 @@ class EncoderDuty:
         told = (event.record_id, event.owner, event.version, error.photo, error.reason, error.advice)
         if stands or self.ledger.rows(Record, record_id=event.record_id):
             self.rejections.add(Rejection(*told))
-        else:
-            self.journal.enter(e.EnrolmentRejected(*told), key=event.record_id, topic=Topic.TEMPLATES)
+            return
+        self.journal.enter(e.EnrolmentRejected(*told), key=event.record_id, topic=Topic.TEMPLATES)
+        if error.reason == SUPPRESSED:  # an expungement came first: what came after it is destroyed as well
+            self.vault.shred([record_key(event.record_id)])
+            self.journal.append(Topic.ENROLMENTS, Entry(event.record_id.encode(), None))
 
     def _admit(
         self, event: e.RecordEnrolled, value_sha256: bytes, waiting: Sequence[e.AdmittedRecord]
@@ -145,7 +149,7 @@ class EncoderDuty:
 
     def _open(self, event: e.RecordEnrolled) -> tuple[dict[str, Any], list[bytes]]:
         if suppressed(self.ledger, event.owner, event.record_id, event.indexes, frozenset({"expungement"})):
-            raise RejectedEnrolment("suppressed", "An order covers this record; remove it from your sharing feed.")
+            raise RejectedEnrolment(SUPPRESSED, "An order covers this record; remove it from your sharing feed.")
         try:
             key = self.vault.open(record_key(event.record_id))
             name = particulars_name(event.record_id, event.version).encode()
@@ -155,7 +159,7 @@ class EncoderDuty:
                 for n, data in enumerate(event.photographs)
             ]
         except KeyShredded:
-            raise RejectedEnrolment("suppressed", "This record's key was destroyed by an order.") from None
+            raise RejectedEnrolment(SUPPRESSED, "This record's key was destroyed by an order.") from None
         except (NotFound, ValueError, RecursionError):
             raise RejectedEnrolment("cannot-decrypt", "Encrypt with the key that /v1/records issued for this record.") from None
         if not isinstance(particulars, dict):

@@ -11,7 +11,7 @@ import numpy as np
 import structlog
 
 from comity.domain import entries as e
-from comity.domain.ids import record_key, template_context
+from comity.domain.ids import RecordId, record_key, template_context
 from comity.domain.log import Batch, Placed, Stream
 from comity.errors import KeyShredded, NotFound
 from comity.ports import (
@@ -70,7 +70,14 @@ class GalleryProjection:
         if fresh:
             self._store.put(fresh)
             self._scan.put(fresh)
+            self._forget_shredded({template.record_id for template in fresh})
         self._positions.save(NAME, f"{stream.topic}/{stream.partition}", batch.next)
+
+    def _forget_shredded(self, records: set[RecordId]) -> None:
+        """Forget again what an erasure overtook: it shreds the key first, so either it or this comes after the put."""
+        if gone := [record for record in records if self._vault.wrapped(record_key(record)) is None]:
+            self._store.forget(gone)
+            self._scan.forget(gone)
 
     def _read(self, placed: Placed, waiting: list[StoredTemplate]) -> list[StoredTemplate]:
         if placed.entry.value is None:

@@ -333,6 +333,19 @@ def test_a_photograph_without_a_face_is_rejected_with_advice(cli: Cli, tmp_path:
     assert said["standing"]["advice"]
 
 
+def test_what_became_of_a_second_enrolment_is_told_by_its_own_receipt(cli: Cli) -> None:
+    at = ("--captured-at", "2026-03-01T14:05:00-06:00")
+    first = cli.enrol("p10", "S-1", *at)
+    again = cli.enrol("p10", "S-1", *at)
+    assert again["receipt"]["sha256"] != first["receipt"]["sha256"]
+    assert again["standing"]["enrolment_sha256"] == first["receipt"]["sha256"]
+    photo = PEOPLE / "p10" / "1.jpg"
+    words = ("enrol", photo, "--agency", MILWAUKEE, "--booking", "S-1", *at, "--age")
+    assert cli.json(*words, "31", code=2)["standing"]["reason"] == "same-version"
+    assert cli.json(*words, "31", "--version", "2")["standing"]["version"] == 2
+    assert cli.json(*words, "31", "--version", "0", code=2)["standing"]["reason"] == "older-version"
+
+
 def test_a_candidates_name_that_nobody_remembers_is_invalid(cli: Cli) -> None:
     assert "--json" in cli.json("review", "0" * 24, "1", "--finding", "possible", code=2)["advice"]
     assert cli.json("review", "0" * 24, "a" * 64, "--finding", "possible", code=4)["status"] == 404

@@ -17,7 +17,6 @@ from comity.domain.entries import RecordClass
 from comity.domain.ids import RecordId
 from comity.domain.log import Topic
 from comity.domain.posting import Record
-from comity.duties import encoder
 from comity.errors import InvalidInput, NotPermitted, Unavailable
 from comity.wire.booking import sealed
 from comity.wire.envelope import to_entry
@@ -119,17 +118,6 @@ def test_the_same_content_again_changes_nothing_and_other_content_is_rejected(ho
         (rejection,) = house.exchange.rejections.of(MILWAUKEE, record)
         assert (rejection.version, rejection.reason) == (1, "same-version")
         house.exchange.rejections.add(replace(rejection, reason="looked-at"))
-
-
-def test_the_same_content_twice_in_one_batch_changes_nothing(house: House) -> None:
-    publisher, own, exchange = house.publisher(), booking(15, "V-3"), house.exchange
-    exchange.followers.pop(encoder.NAME).stop()
-    record = RecordId(str(publisher.publish(own).record_id))
-    publisher.publish(own)
-    exchange._follow(encoder.NAME, Topic.ENROLMENTS, exchange.encoding.apply)
-    house.settle()
-    assert publisher.standing(record)["state"] == "admitted"
-    assert house.exchange.rejections.of(MILWAUKEE, record) == ()
 
 
 def test_applicants_are_refused_with_a_sentence(writer: TestClient) -> None:

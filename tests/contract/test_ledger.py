@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import Engine, event
@@ -152,9 +154,32 @@ def test_keys_learned_in_a_batch_that_failed_are_forgotten(core: Core, engine: E
     assert [row.order_id for row in core.ledger.rows(p.Suppression)] == ["o1"]
 
 
-def test_facts_and_their_position_come_from_one_snapshot(core: Core, engine: Engine) -> None:
+def test_without_an_order_that_names_them_records_are_judged_by_one_statement(core: Core, engine: Engine) -> None:
     """Rule 4: one statement, one snapshot, the position included."""
     core.say(admission(1))
+    core.apply()
+    said: list[str] = []
+    raw = engine.raw_connection()
+    cast("sqlite3.Connection", raw.driver_connection).set_trace_callback(said.append)
+    raw.close()  # back to the pool, from which the next one is taken
+    facts = core.ledger.facts(B, [record(1)], 1)
+    assert [row.record_id for row in facts.records] == [record(1)]
+    assert len([text for text in said if not text.startswith("--")]) == 1
+
+
+def test_an_order_that_names_a_record_without_indexes_is_among_its_facts(core: Core) -> None:
+    """Rule 2: the id alone is enough."""
+    core.say(e.RecordsAdmitted((e.AdmittedRecord(record(1), A, e.RecordClass.BOOKING, 1, (), b"0" * 32),)))
+    core.say(seal("o1", 1), COURT)
+    core.apply()
+    assert [row.order_id for row in core.ledger.facts(B, [record(1)], 1).suppressions] == ["o1"]
+
+
+def test_facts_and_their_position_come_from_one_snapshot(core: Core, engine: Engine) -> None:
+    """Rule 4: where an order names a record, one transaction, begun by reading the position."""
+    core.say(admission(1))
+    core.say(seal("o0", 1), COURT)
+    core.say(unseal("u0", "o0"), COURT)
     core.apply()
     begun, applied = core.ledger.progress().next, threading.Event()
     core.say(seal("o1", 1), COURT)
@@ -171,8 +196,8 @@ def test_facts_and_their_position_come_from_one_snapshot(core: Core, engine: Eng
     event.remove(engine, "before_cursor_execute", meanwhile)
     assert applied.is_set()
     assert core.ledger.progress().next == begun + 1
-    assert (facts.applied, facts.suppressions) == (begun, ())
-    assert core.ledger.facts(B, [record(1)], begun).suppressions
+    assert (facts.applied, [row.order_id for row in facts.suppressions]) == (begun, ["o0"])
+    assert [row.order_id for row in core.ledger.facts(B, [record(1)], begun).suppressions] == ["o0", "o1"]
 
 
 def test_an_order_is_remembered_for_ever_by_signer_and_id(core: Core) -> None:

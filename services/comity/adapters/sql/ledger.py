@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, Table, and_, bindparam, delete, exists, or_, select, union_all, update
+from sqlalchemy import Connection, Engine, Select, Table, and_, bindparam, delete, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_nothing
 
+from comity.adapters.sql.snapshot import snapshot
 from comity.adapters.sql.tables import APPLIED, REFUSED, SEEN, TABLES
 from comity.domain import posting as p
 from comity.domain.authority import Refusal
@@ -51,23 +52,6 @@ AGENCIES = select(*_columns(p.Agency)).where(A.c.ori == bindparam("requester"))
 # "+ 0" keeps SQLite on the index of ``at``: it walks down from the latest, and stops at once.
 LATEST_TICK = select(T.c.at).where(T.c.entered + 0 < bindparam("as_of")).order_by(T.c.at.desc()).limit(1).scalar_subquery()
 TICKS = select(*_columns(p.Tick)).where(or_(T.c.at == LATEST_TICK, T.c.entered >= bindparam("as_of")))
-
-
-def _named_by_an_order() -> Any:  # noqa: ANN401
-    """Return whether any order, of any time, names one of these records, or kin of theirs, by id or index."""
-    own, kin, theirs = TABLES[p.Index].alias("own"), TABLES[p.Index].alias("kin"), TABLES[p.Index].alias("theirs")
-    mine = own.c.record_id.in_(_some("records"))
-    related = select(kin.c.record_id).join(own, and_(kin.c.target == own.c.target, own.c.kin, kin.c.kin)).where(mine)
-    names = union_all(
-        select(own.c.target).where(mine),
-        select("record:" + R.c.record_id).where(R.c.record_id.in_(_some("records"))),
-        select("record:" + kin.c.record_id).join(own, and_(kin.c.target == own.c.target, own.c.kin, kin.c.kin)).where(mine),
-        select(theirs.c.target).where(theirs.c.record_id.in_(related)),
-    )
-    return select(exists().where(S.c.target.in_(names)))
-
-
-NAMED_BY_AN_ORDER = _named_by_an_order()
 FOUND = select(X.c.record_id).where(X.c.target.in_(_some("targets"))).distinct()
 
 
@@ -81,6 +65,9 @@ class SqlLedger:
 
     def facts(self, requester: str, records: Collection[RecordId], as_of: int) -> Facts:
         """Return the rows that bear on these records for this requester, and the position they are from."""
+        facts, named = snapshot(self._engine, requester, records, as_of)
+        if not named:
+            return facts
         with self._engine.begin() as connection:
             applied = _progress(connection).next  # first: it fixes the snapshot
             return Facts(
@@ -204,13 +191,6 @@ def _progress(connection: Connection) -> Progress:
 
 
 def _covers(connection: Connection, records: Collection[RecordId]) -> dict[str, Any]:
-    """Return the orders that name these records or their kin, with the indexes by which they do.
-
-    Mostly no order names any of them, and one question tells so: indexes bear on a judgement only through an order. Each row
-    that is fetched hands the interpreter to another thread, so two hundred of them would be most of a release.
-    """
-    if not any(connection.execute(NAMED_BY_AN_ORDER, {"records": part}).scalar() for part in _parts(records)):
-        return {}
     own = _fetch(connection, OWN_INDEXES, p.Index, records=records)
     kin = _strings(connection, KIN, targets={row.target for row in own if row.kin}) - set(records)
     indexes = own + (_fetch(connection, OWN_INDEXES, p.Index, records=kin) if kin else ())

@@ -54,7 +54,7 @@ class Asked:
         self.attempts: list[int] = []
         self.rendered: list[Disclosure] = []
 
-    def __call__(self, *, shown_max: int = 2, complete: bool = True, stands: Callable[[int], bool] = lambda _: True) -> list[int]:
+    def __call__(self, *, shown_max: int = 2, complete: bool = True) -> list[int]:
         def propose(attempt: int) -> module.Proposal:
             self.attempts.append(attempt)
             proposal = proposed("s1", attempt, self.numbers, shown_max=shown_max, complete=complete)
@@ -66,7 +66,7 @@ class Asked:
             return [int(r, 16) for r in disclosure.records]
 
         release = Release(self.core.journal, self.core.ledger, self.core.watch)
-        return release(QUESTION, propose, render, stands)
+        return release(QUESTION, propose, render)
 
 
 def said(core: Core) -> list[str]:
@@ -268,12 +268,6 @@ def test_an_answer_older_than_a_second_is_released_again(core: Core, monkeypatch
     search = Asked(core, (1, 2, 3), lambda n: n and core.say(seal("o1", 1), COURT))
     assert search() == [2, 3]
     assert [int(d.records[0], 16) for d in search.rendered] == [1, 2]
-
-
-@pytest.mark.usefixtures("keeps_up")
-def test_a_further_condition_on_the_place_withholds_everything(core: Core) -> None:
-    """R30: a reveal hangs on what stands before it."""
-    assert Asked(core, (1,))(stands=lambda place: place < 0) == []
 
 
 def test_a_disclosure_is_made_by_the_release_alone(core: Core) -> None:

@@ -92,11 +92,10 @@ class Release:
         question: Question,
         propose: Callable[[int], Proposal],
         render: Callable[[Disclosure], Answer],
-        stands: Callable[[int], bool] = lambda _: True,
     ) -> Answer:
         """Release what stands of what is proposed, and return the rendered answer.
 
-        ``propose(attempt)`` chooses anew each time; ``stands(place)`` is a further condition on the journal before the place.
+        ``propose(attempt)`` chooses anew each time.
         Raises NotAppended, OutcomeUnknown, LedgerBehind, Halted or Unavailable: then nothing was disclosed.
         """
         search = None
@@ -105,7 +104,7 @@ class Release:
             search = getattr(proposal.entry, "search_id", None)
             began = time.monotonic()
             place = self._journal.enter(proposal.entry, key=proposal.key).position
-            disclosure = self._judge(question, proposal, place, stands)
+            disclosure = self._judge(question, proposal, place)
             if disclosure is None:
                 continue
             answer = render(disclosure)
@@ -117,7 +116,7 @@ class Release:
             "The records changed faster than an answer could be made; nothing was disclosed.", advice="Search again."
         )
 
-    def _judge(self, question: Question, proposal: Proposal, place: int, stands: Callable[[int], bool]) -> Disclosure | None:
+    def _judge(self, question: Question, proposal: Proposal, place: int) -> Disclosure | None:
         if not self._watch.wait(place, WAIT_SECONDS):
             raise LedgerBehind(
                 "The ledger did not catch up in time; nothing was disclosed.", advice="Try again in a few seconds."
@@ -127,7 +126,7 @@ class Release:
             raise LedgerBehind("The ledger went back while it was read; nothing was disclosed.", advice="Try again.")
         self._check_clock(facts, place)
         standing = [r for r in proposal.records if verdict(facts, question, r, place) is Verdict.STANDS]
-        chosen = tuple(standing[: proposal.shown_max]) if stands(place) else ()
+        chosen = tuple(standing[: proposal.shown_max])
         if len(chosen) < proposal.shown_max and not proposal.complete:
             return None
         if any(verdict(facts, question, r, facts.applied) is not Verdict.STANDS for r in chosen):

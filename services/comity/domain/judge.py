@@ -48,6 +48,10 @@ class Facts:
     ticks: tuple[p.Tick, ...] = ()
 
     @cached_property
+    def _versions(self) -> dict[RecordId, list[p.Record]]:
+        return _grouped(self.records, lambda row: row.record_id)
+
+    @cached_property
     def _of_record(self) -> dict[RecordId, list[p.Index]]:
         return _grouped(self.indexes, lambda row: row.record_id)
 
@@ -61,7 +65,7 @@ class Facts:
 
     def record(self, record_id: RecordId, as_of: int) -> p.Record | None:
         """Return the record's highest version admitted by then."""
-        held = (row for row in self.records if row.record_id == record_id and row.holds(as_of))
+        held = (row for row in self._versions.get(record_id, ()) if row.holds(as_of))
         return max(held, key=lambda row: row.version, default=None)
 
     def targets(self, record_id: RecordId, as_of: int) -> frozenset[str]:
@@ -91,10 +95,11 @@ class Facts:
 
 
 Name = TypeVar("Name", bound=str)
+Row = TypeVar("Row", bound=p.Row)
 
 
-def _grouped(rows: Iterable[p.Index], name: Callable[[p.Index], Name]) -> dict[Name, list[p.Index]]:
-    groups: dict[Name, list[p.Index]] = {}
+def _grouped(rows: Iterable[Row], name: Callable[[Row], Name]) -> dict[Name, list[Row]]:
+    groups: dict[Name, list[Row]] = {}
     for row in rows:
         groups.setdefault(name(row), []).append(row)
     return groups

@@ -276,6 +276,9 @@ def test_every_answer_stands_in_the_journal_with_its_candidates_unreadable(home:
         record = exchange.indexer.record_id(A, "A-1")
         assert record.encode() not in (read(exchange, JOURNAL)[answer.place].entry.value or b"")
         assert [(x.place, x.requester, x.rank) for x in exchange.exposures(record)] == [(answer.place, B, 1)]
+        exchange.examine.review(answer.search_id, shown[0], B, UserId("u-2"), "possible", "the left ear")
+        revealed = exchange.examine.reveal(answer.search_id, shown[0], B, UserId("u-1"), "a warrant")
+        assert [x.place for x in exchange.exposures(record)] == [answer.place, revealed.place]
         order(exchange, "seal", CASE)
         again = exchange.search.reopen(answer.search_id, B, UserId("u-1"))
         assert listed(again) == [(n, s, o) for n, (_, s, o) in enumerate(listed(answer)[1:], 1)]

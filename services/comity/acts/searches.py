@@ -12,13 +12,14 @@ from comity.domain.candidate import Candidate
 from comity.domain.ids import Ori, RecordId, SearchId, candidates_context, search_key
 from comity.domain.judge import Facts, Question, Verdict, verdict
 from comity.domain.log import JOURNAL
-from comity.domain.posting import Search, Withheld
+from comity.domain.posting import Reveal, Search, Withheld
 from comity.errors import KeyShredded, NotFound
 from comity.ports import EventLog, KeyVault, LedgerView, Watch
 from comity.wire import sealing
 from comity.wire.envelope import from_entry
 
 READ_SECONDS = 5.0
+SHOWN, REVEALED = "shown", "identity revealed"
 SALT_BYTES = 16
 
 
@@ -122,6 +123,7 @@ class Exposure:
     user: str
     purpose: str
     rank: int
+    what: str = SHOWN
 
 
 def exposures(searches: Searches, ledger: LedgerView, record: RecordId) -> tuple[Exposure, ...]:
@@ -139,4 +141,17 @@ def exposures(searches: Searches, ledger: LedgerView, record: RecordId) -> tuple
         for rank, proposed in enumerate(searches.disclosed(kept), 1):
             if proposed.candidate.record_id == record:
                 found.append(Exposure(row.entered, row.search_id, row.requester, row.user, row.purpose, rank))
+                found += _revealed(ledger, kept, proposed, rank)
     return tuple(sorted(found, key=lambda x: x.place))
+
+
+def _revealed(ledger: LedgerView, kept: Kept, proposed: Proposed, rank: int) -> list[Exposure]:
+    """Return the reveals of one candidate that stood at their own places."""
+    record, entry = proposed.candidate.record_id, kept.entry
+    return [
+        Exposure(row.entered, row.search_id, entry.requester, row.user, entry.purpose, rank, REVEALED)
+        for row in ledger.rows(Reveal, search_id=entry.search_id)
+        if row.commitment == proposed.commitment
+        and verdict(ledger.facts(entry.requester, [record], row.entered), kept.question("reveal"), record, row.entered)
+        is Verdict.STANDS
+    ]

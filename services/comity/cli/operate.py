@@ -78,7 +78,7 @@ def exposures(
     """Show who was shown a record: what no order can take back."""
     with connect(state(ctx), *READERS) as api:
         found = api.get(f"{OPERATIONS}/exposures/{_segment(record)}")
-    columns = ("position", "search_id", "requester", "user", "purpose")
+    columns = ("position", "what", "search_id", "requester", "user", "purpose")
     rows = [tuple(x[c] for c in columns) for x in found]
     emit(state(ctx), found, lambda: table("Exposures", columns, rows, empty="nobody was shown this record."))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from comity.acts.search import SearchAnswer
+from comity.acts.searches import REVEALED
 from comity.bootstrap import Exchange
 from comity.cli import story_world as w
 from comity.cli.story import Sealing, Teller, records_of
@@ -22,6 +23,7 @@ from comity.wire.envelope import from_entry
 
 COPY = "gallery-copy"  # beside the home, so that the erasure's scan does not count it among the exchange's own files
 SETTLE_SECONDS = 120.0
+ROWS_SHOWN = 8
 
 
 @dataclass
@@ -161,11 +163,13 @@ def unreachable(teller: Teller, world: World, sealing: Sealing) -> None:
     teller.chapter(8, "What no order can take back")
     names = {str(person.user_id): name for name, person in world.people.items()}
     shown = world.exchange.exposures(sealing.record)
-    rows = [(str(x.place), names.get(x.user, x.user), w.AGENCIES[x.requester][0], x.purpose, str(x.rank)) for x in shown]
+    rows = [(str(x.place), x.what, names.get(x.user, x.user), w.AGENCIES[x.requester][0], x.purpose, str(x.rank)) for x in shown]
+    few = len(rows) <= ROWS_SHOWN
     teller.table(
-        f"shown before the seal, {len(rows)} times (the first and the last three)",
-        ("position", "to", "of", "purpose", "rank"),
-        rows if len(rows) <= 6 else [*rows[:3], *rows[-3:]],  # noqa: PLR2004
+        f"disclosed before the seal, {len(rows)} times" + ("" if few else "; the first and the last of them"),
+        ("position", "what", "to", "of", "purpose", "rank"),
+        rows if few else [*rows[: ROWS_SHOWN // 2], *rows[-ROWS_SHOWN // 2 :]],
     )
     teller.say("What was printed, photographed or copied then is out of reach: comity can name whom to ask, and no more.")
-    teller.check(bool(rows), "the journal names every disclosure of the record")
+    revealed = any(x.what == REVEALED for x in shown)
+    teller.check(revealed and len(rows) > 1, "the journal names every disclosure of the record, and the reveal")

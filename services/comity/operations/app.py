@@ -85,7 +85,14 @@ def _state(app: FastAPI, services: OperationServices) -> None:
         except ValueError as error:
             raise InvalidInput(str(error), advice="A record id is printed by `comity enrol` and in previews.") from None
         return [
-            {"position": x.place, "search_id": x.search_id, "requester": x.requester, "user": x.user, "purpose": x.purpose}
+            {
+                "position": x.place,
+                "what": x.what,
+                "search_id": x.search_id,
+                "requester": x.requester,
+                "user": x.user,
+                "purpose": x.purpose,
+            }
             for x in services.exposures(known)
         ]
 

@@ -71,11 +71,15 @@ class Searches:
 
         It waits for what the journal's end was when it was asked, so that a caller finds what it has just entered.
         """
-        self._watch.wait(self._log.end(JOURNAL), READ_SECONDS)
+        self.catch_up()
         rows = self._ledger.rows(Search, search_id=search, requester=requester)
         if not rows or self._ledger.rows(Withheld, search_id=search):
             raise NotFound("There is no such search of yours.", advice="Search again.")
         return self.read(max(rows, key=lambda row: row.entered))
+
+    def catch_up(self) -> None:
+        """Wait until the ledger has applied what the journal's end is now, so that whoever asks finds what was just entered."""
+        self._watch.wait(self._log.end(JOURNAL), READ_SECONDS)
 
     def read(self, row: Search) -> Kept:
         """Return an attempt with its candidates. Raises NotFound where the search's key was shredded."""
@@ -128,6 +132,7 @@ class Exposure:
 
 def exposures(searches: Searches, ledger: LedgerView, record: RecordId) -> tuple[Exposure, ...]:
     """Return every disclosure of a record, oldest first, recomputed from the journal: linear in the searches made."""
+    searches.catch_up()
     found, last = [], dict[str, Search]()
     withheld = {row.search_id for row in ledger.every(Withheld)}
     for row in ledger.every(Search):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import sqlite3
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from comity.adapters import sqlite_file
 from comity.adapters.sqlite_file import padding
 from comity.adapters.sqlite_log import SqliteLog
 from comity.domain.log import JOURNAL, Entry, Topic
@@ -47,6 +49,16 @@ class Breaking:
         return getattr(self._connection, name)
 
 
+class Dead(Breaking):
+    """A connection on a disk that has just failed: not even a rollback works."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection, "", sqlite3.OperationalError("disk I/O error"))
+
+    def rollback(self) -> None:
+        raise self._error
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "home" / "log.db"
@@ -57,6 +69,11 @@ def log(path: Path) -> Iterator[SqliteLog]:
     log = SqliteLog(path)
     yield log
     log.close()
+
+
+def writer(log: SqliteLog) -> sqlite3.Connection:
+    assert log._writer is not None
+    return log._writer
 
 
 def append(log: SqliteLog, value: bytes | None, topic: Topic = Topic.JOURNAL, key: bytes = b"k", seconds: float = SECONDS) -> int:
@@ -93,12 +110,12 @@ def test_a_lock_held_elsewhere_appends_nothing_and_is_waited_for_no_longer_than_
 
 
 def test_a_full_disk_appends_nothing_and_goes_on_when_there_is_space(log: SqliteLog) -> None:
-    pages = log._writer.execute("PRAGMA page_count").fetchone()[0]
-    log._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
+    pages = writer(log).execute("PRAGMA page_count").fetchone()[0]
+    writer(log).execute(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(NotAppended, match="SQLITE_FULL"):
         append(log, bytes(100_000))
     assert append(log, b"small") == 0
-    log._writer.execute("PRAGMA max_page_count = 1000000")
+    writer(log).execute("PRAGMA max_page_count = 1000000")
     assert append(log, bytes(100_000)) == 1
 
 
@@ -107,7 +124,7 @@ def test_a_full_disk_appends_nothing_and_goes_on_when_there_is_space(log: Sqlite
     [("BEGIN", NotAppended), ("UPDATE", NotAppended), ("INSERT", NotAppended), ("COMMIT", OutcomeUnknown)],
 )
 def test_only_a_failing_commit_leaves_the_question_open(log: SqliteLog, statement: str, raised: type[Exception]) -> None:
-    whole = log._writer
+    whole = writer(log)
     log._writer = Breaking(whole, statement, sqlite3.OperationalError("disk I/O error"))  # type: ignore[assignment]
     with pytest.raises(raised):
         append(log, b"x")
@@ -183,7 +200,7 @@ def test_a_padded_row_keeps_none_of_its_content_in_a_leaf(key_bytes: int, conten
 @pytest.mark.parametrize("sizes", [(10, 300), (300, 1500), (10, 9000)])
 def test_no_erased_byte_is_left_however_the_rows_moved(path: Path, sizes: tuple[int, int]) -> None:
     chance, log = random.Random(repr(sizes)), SqliteLog(path)  # noqa: S311  # a seed replays a failure
-    log._writer.execute("PRAGMA synchronous = OFF")  # a thousand fsyncs would prove nothing more
+    writer(log).execute("PRAGMA synchronous = OFF")  # a thousand fsyncs would prove nothing more
     standing: dict[bytes, bytes] = {}
     erased: list[bytes] = []
     for number in range(600):
@@ -200,3 +217,33 @@ def test_no_erased_byte_is_left_however_the_rows_moved(path: Path, sizes: tuple[
     assert len(erased) > 100
     assert [value[:8] for value in erased if any(value[at : at + 16] in held for at in (0, len(value) // 2))] == []
     assert all(value[:8] in held for value in standing.values())
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+def test_a_disk_that_is_well_again_is_written_on_however_often_reconnecting_failed(
+    log: SqliteLog, monkeypatch: pytest.MonkeyPatch, tries: int
+) -> None:
+    append(log, b"before")
+    dead, connect = Dead(writer(log)), sqlite_file.connect
+    log._writer = dead  # type: ignore[assignment]
+
+    def unable(_path: Path, _seconds: float) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite_file, "connect", unable)
+    for _ in range(tries):
+        with pytest.raises(NotAppended):
+            append(log, b"during")
+    monkeypatch.setattr(sqlite_file, "connect", connect)
+    with contextlib.suppress(NotAppended):  # the one that meets the dead connection may be lost; the next is not
+        append(log, b"well again")
+    last = append(log, b"after")
+    assert log.end(JOURNAL) == last + 1
+
+
+def test_the_end_can_be_asked_again_after_a_failure_of_the_disk(log: SqliteLog) -> None:
+    append(log, b"before")
+    log._asker = Dead(log._asker)  # type: ignore[arg-type, assignment]
+    with pytest.raises(Unavailable):
+        log.end(JOURNAL)
+    assert log.end(JOURNAL) == 1

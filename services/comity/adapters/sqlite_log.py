@@ -49,19 +49,22 @@ class SqliteLog:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # -wal and -shm take over its mode
-            self._writer = sqlite_file.connect(path, OPEN_SECONDS_MAX)
+            writer = sqlite_file.connect(path, OPEN_SECONDS_MAX)
             try:
-                sqlite_file.write_ahead(self._writer, time.monotonic() + OPEN_SECONDS_MAX)
-                self._identity = sqlite_file.make(self._writer)
-                self._asker = sqlite_file.connect(path, ASK_SECONDS_MAX)
+                sqlite_file.write_ahead(writer, time.monotonic() + OPEN_SECONDS_MAX)
+                self._identity = sqlite_file.make(writer)
+                rows = writer.execute("SELECT topic, partition, number FROM streams").fetchall()
+                asker = sqlite_file.connect(path, ASK_SECONDS_MAX)
             except BaseException:
-                self._writer.close()
+                writer.close()
                 raise
         except sqlite3.Error as error:
             raise sqlite_file.refusal("opening", error) from error
         except OSError as error:
             raise Unavailable(f"the log's file cannot be made ({error.strerror})", advice=f"Look at {path}.") from error
-        rows = self._writer.execute("SELECT topic, partition, number FROM streams").fetchall()
+        # None after a failure of the disk: the next use connects anew, for as long as it takes.
+        self._writer: sqlite3.Connection | None = writer
+        self._asker: sqlite3.Connection | None = asker
         self._numbers = {Stream(Topic(topic), partition): number for topic, partition, number in rows}
 
     def streams(self, topic: Topic) -> tuple[Stream, ...]:
@@ -85,14 +88,14 @@ class SqliteLog:
                 connection.execute("BEGIN IMMEDIATE")
                 placed = self._insert(connection, stream, entry)
             except BaseException as error:
-                self._roll_back()
+                self._roll_back(connection)
                 if isinstance(error, sqlite3.Error):
                     raise _not_appended(error) from error
                 raise
             try:
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
-                self._roll_back()
+                self._roll_back(connection)
                 raise OutcomeUnknown(
                     f"the log's file did not confirm the entry ({error})",
                     advice="Look at the disk, then ask again what was done.",
@@ -137,8 +140,11 @@ class SqliteLog:
         with self._asking:
             self._alive()
             try:
+                self._asker = self._asker or sqlite_file.connect(self._path, ASK_SECONDS_MAX)
                 row = self._asker.execute("SELECT next FROM streams WHERE number = ?", (self._numbers[stream],)).fetchone()
             except sqlite3.Error as error:
+                _let_go(self._asker)
+                self._asker = None
                 raise sqlite_file.refusal("reading", error) from error
         return int(row[0])
 
@@ -146,8 +152,10 @@ class SqliteLog:
         """Release the file; idempotent. Readers left open answer Unavailable from now on."""
         with self._lock, self._asking, self._news:
             self._closed = True
-            self._writer.close()
-            self._asker.close()
+            _let_go(self._writer)
+            self._writer = None
+            _let_go(self._asker)
+            self._asker = None
             self._news.notify_all()
 
     def _alive(self) -> None:
@@ -163,11 +171,20 @@ class SqliteLog:
         try:
             if self._closed:
                 raise NotAppended("the log is closed", advice="The program is shutting down.")
-            patience_ms = max(0, int(1000 * (deadline - time.monotonic())))
-            self._writer.execute(f"PRAGMA busy_timeout = {patience_ms}")
-            yield self._writer
+            yield self._ready(max(0.0, deadline - time.monotonic()))
         finally:
             self._lock.release()
+
+    def _ready(self, seconds: float) -> sqlite3.Connection:
+        """Return the writing connection with this patience, made anew where a failure of the disk took it."""
+        try:
+            self._writer = self._writer or sqlite_file.connect(self._path, seconds)
+            self._writer.execute(f"PRAGMA busy_timeout = {int(1000 * seconds)}")
+        except sqlite3.Error as error:
+            _let_go(self._writer)
+            self._writer = None
+            raise _not_appended(error) from error
+        return self._writer
 
     def _insert(self, connection: sqlite3.Connection, stream: Stream, entry: Entry) -> Placed:
         number = self._numbers[stream]
@@ -188,13 +205,20 @@ class SqliteLog:
         row = connection.execute(newest, (self._numbers[log_rules.stream_of(topic, key)], key)).fetchone()
         return not topic.compacted or (row is not None and bool(row[0]))
 
-    def _roll_back(self) -> None:
-        """Undo what is open. Where even this fails the connection is made anew: SQLite undoes it when the file is next opened."""
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        """Undo what is open. Where even this fails the connection is given up: SQLite undoes it when the file is next opened."""
         try:
-            self._writer.rollback()
+            connection.rollback()
         except sqlite3.Error:
-            self._writer.close()
-            self._writer = sqlite_file.connect(self._path, OPEN_SECONDS_MAX)
+            _let_go(connection)
+            self._writer = None
+
+
+def _let_go(connection: sqlite3.Connection | None) -> None:
+    """Close a connection, whatever state it is in."""
+    if connection is not None:
+        with contextlib.suppress(sqlite3.Error):
+            connection.close()
 
 
 def _not_appended(error: sqlite3.Error) -> NotAppended:

@@ -44,3 +44,5 @@ class Clock:
                 self.tick()
             except ComityError as error:  # the log is away: releases refuse by themselves once the last tick is old
                 logger.warning("tick not entered", why=error.kind)
+            except Exception:  # a clock that died would stop every search, so it outlives whatever it met
+                logger.exception("tick not entered")

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import structlog
 
+from comity.acts.alarms import Alarms
 from comity.acts.enrol import Enrol
 from comity.acts.indexes import Indexer
 from comity.acts.journal import Journal
@@ -118,6 +119,7 @@ class Exchange:
         return KafkaLog(self.broker.bootstrap, prefix=self.settings.kafka_prefix, compaction=FAST_COMPACTION)
 
     def _wire_acts(self) -> None:
+        self.alarms = Alarms(self.now)
         self.watch = PositionWatch()
         self.journal = Journal(self.log, self.keyring.issue(EXCHANGE), self.now)
         self.indexer = Indexer(self.vault)
@@ -281,6 +283,10 @@ class Exchange:
             "clock_age_seconds": None if tick is None else round((self.now() - tick).total_seconds(), 1),
             "templates": len(self.gallery),
             "agencies": len(self.ledger.rows(Agency)),
+            "alarms": [
+                {"kind": a.kind, "what": a.what, "advice": a.advice, "count": a.count, "since": a.since.isoformat()}
+                for a in self.alarms.all()
+            ],
             "followers": {
                 name: {"lag": f.lag(), "failure": f.failure, "at": {str(s.topic): n for s, n in f.positions.items()}}
                 for name, f in self.followers.items()

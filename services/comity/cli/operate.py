@@ -47,6 +47,8 @@ def _show_status(now: dict[str, Any]) -> None:
     )
     rows = [(name, f["lag"], f["failure"] or "follows") for name, f in now["followers"].items()]
     table("", ("follower", "behind", "state"), rows)
+    if now["alarms"]:
+        table("Alarms", ("what", "times", "what to do"), [(a["what"], a["count"], a["advice"]) for a in now["alarms"]])
 
 
 @app.command(epilog="Exit code 1 where something differs. Example: comity fsck")

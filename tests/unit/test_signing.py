@@ -18,6 +18,7 @@ from comity.wire.signing import BadSignature, SigningKey
 
 VALUE = b"\x00\x00\x00\x00\x01\xff\xfe not UTF-8"
 KEY = SigningKey.from_bytes(bytes(range(32)))
+FOREIGN = json.loads((Path(__file__).parent.parent / "foreign_tokens.json").read_bytes())  # by bytes(range(32)) over VALUE
 OTHER = SigningKey.from_bytes(bytes(range(1, 33)))
 
 
@@ -32,7 +33,7 @@ def with_header(header: bytes) -> str:
 def test_what_was_signed_verifies_and_names_its_key() -> None:
     detached = KEY.sign(VALUE)
     signing.verify(detached, VALUE, KEY.public_bytes)
-    assert signing.kid_of(detached) == KEY.kid
+    assert signing.header_of(detached).kid == KEY.kid
     assert detached.split(".")[1] == ""
 
 
@@ -57,7 +58,7 @@ def test_a_value_of_16_mib_is_not_too_large() -> None:
 
 
 def test_another_key_is_refused_even_where_the_signature_names_it() -> None:
-    with pytest.raises(BadSignature, match="names another key"):
+    with pytest.raises(BadSignature, match="not by this key"):
         signing.verify(KEY.sign(VALUE), VALUE, OTHER.public_bytes)
     renamed = f"{OTHER.sign(VALUE).split('.')[0]}..{KEY.sign(VALUE).split('.')[2]}"
     with pytest.raises(BadSignature, match="not by this key"):
@@ -71,7 +72,9 @@ def test_an_attached_payload_is_refused_although_its_signature_is_good() -> None
         signing.verify(attached, b"other bytes", KEY.public_bytes)
 
 
-@pytest.mark.parametrize("algorithm", ["none", "HS256", "EdDSA", "ES256", "ed25519", "", None, 7])
+@pytest.mark.parametrize(
+    "algorithm", ["none", "HS256", "Ed448", "ES256", "ed25519", "eddsa", "Ed25519ph", "", None, 7, ["EdDSA"]]
+)
 def test_another_algorithm_is_refused(algorithm: object) -> None:
     with pytest.raises(BadSignature, match="algorithm"):
         signing.verify(with_header(json.dumps({"alg": algorithm, "kid": KEY.kid}).encode()), VALUE, KEY.public_bytes)
@@ -98,29 +101,111 @@ def test_a_signature_of_another_kind_of_key_is_refused() -> None:
         b"[" * 200,
         b'{"alg":"Ed25519"}',
         b'{"kid":"%b"}' % KEY.kid.encode(),
-        b'{"alg":"Ed25519","kid":"short"}',
+        b'{"alg":"Ed25519","kid":""}',
+        b'{"alg":"Ed25519","kid":" before"}',
+        b'{"alg":"Ed25519","kid":"line\\nbreak"}',
+        b'{"alg":"Ed25519","kid":"\xc3\xa4"}',
+        b'{"alg":"Ed25519","kid":"%b"}' % (b"x" * 129),
+        b'\xef\xbb\xbf{"alg":"Ed25519","kid":"%b"}' % KEY.kid.encode(),
+        '{"alg":"Ed25519","kid":"x"}'.encode("utf-16"),
+        b'{"alg":"Ed25519","kid":"%b","x":NaN}' % KEY.kid.encode(),
+        b'{"alg":"Ed25519","kid":"%b","x":%b}' % (KEY.kid.encode(), b"9" * 4_400),
         b'{"alg":"Ed25519","kid":7}',
         b'{"alg":"Ed25519","kid":"%b","kid":"%b"}' % (OTHER.kid.encode(), KEY.kid.encode()),
         b'{"alg":"Ed25519","kid":"%b","b64":false}' % KEY.kid.encode(),
         b'{"alg":"Ed25519","kid":"%b","crit":["b64"]}' % KEY.kid.encode(),
-        b'{"alg":"Ed25519","kid":"%b","jku":"https://x"}' % KEY.kid.encode(),
+        b'{"alg":"Ed25519","kid":"%b","b64":true}' % KEY.kid.encode(),
+        b'{"alg":"Ed25519","kid":"%b","\\u0063rit":[]}' % KEY.kid.encode(),
+        b'{"alg":"EdDSA","kid":"%b","alg":"Ed25519"}' % KEY.kid.encode(),
+        b'{"alg":"Ed25519","kid":"%b","jwk":{"x":1,"x":2}}' % KEY.kid.encode(),
     ],
 )
 def test_another_header_is_refused(header: bytes) -> None:
+    signature = KEY._private.sign(f"{b64(header)}.{b64(VALUE)}".encode())
     with pytest.raises(BadSignature):
-        signing.verify(with_header(header), VALUE, KEY.public_bytes)
+        signing.verify(f"{b64(header)}..{b64(signature)}", VALUE, KEY.public_bytes)
+
+
+@pytest.mark.parametrize("name", FOREIGN["taken"])
+def test_what_a_common_library_signs_is_taken(name: str) -> None:
+    token = FOREIGN["taken"][name]
+    signing.verify(token, VALUE, KEY.public_bytes)
+    assert signing.header_of(token).kid == "lakeside-2026-01"
+    with pytest.raises(BadSignature, match="not by this key over these bytes"):
+        signing.verify(token, VALUE + b"x", KEY.public_bytes)
+
+
+@pytest.mark.parametrize("name", FOREIGN["unencoded"])
+def test_an_unencoded_payload_is_refused_and_the_refusal_says_what_to_change(name: str) -> None:
+    with pytest.raises(BadSignature, match=r"the header holds (crit|b64): sign the base64url payload"):
+        signing.verify(FOREIGN["unencoded"][name], VALUE, KEY.public_bytes)
+
+
+def test_another_library_reads_what_is_signed_here() -> None:
+    public = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": b64(KEY.public_bytes)})
+    registry = jws.JWSRegistry(algorithms=["Ed25519"], strict_check_header=False)
+    read = jws.deserialize_compact(KEY.sign(VALUE), public, payload=VALUE, registry=registry)
+    assert read.protected["kid"] == KEY.kid
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(["alg", "kid", "typ", "cty", "jwk", "crit", "b64", "aud", "x5c", "Crit"]) | st.text(max_size=4),
+    st.sampled_from(["Ed25519", "EdDSA", str(KEY.kid), "JWT", "e-1"])
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+        max_leaves=4,
+    ),
+    max_size=6,
+)
+
+
+@given(HEADERS, st.booleans())
+def test_a_header_of_any_members_is_taken_or_refused_as_bad(members: dict[str, object], named: bool) -> None:  # noqa: FBT001
+    """What is taken names a key and an algorithm, and nothing that would change what was signed."""
+    said = {**members, **({"alg": "EdDSA", "kid": "k"} if named else {})}
+    header = b64(json.dumps(said).encode())
+    token = f"{header}..{b64(KEY._private.sign(f'{header}.{b64(VALUE)}'.encode()))}"
+    try:
+        signing.verify(token, VALUE, KEY.public_bytes)
+    except BadSignature:
+        return
+    assert signing.header_of(token).kid == said["kid"]
+    assert said["alg"] in signing.ALGORITHMS
+    assert not {"crit", "b64"} & set(said)
+
+
+@given(st.binary(max_size=200))
+def test_a_header_of_any_bytes_raises_only_bad_signature(header: bytes) -> None:
+    with pytest.raises(BadSignature):
+        signing.header_of(with_header(header))
+
+
+@pytest.mark.parametrize("kid", ["lakeside-2026-01", "did:web:lakeside.example#key-1", "Lakeside PD, 2026", "k", "x" * 128])
+def test_a_party_may_name_its_own_key(kid: str) -> None:
+    token = KEY.named(kid).sign(VALUE)
+    signing.verify(token, VALUE, KEY.public_bytes)
+    assert signing.header_of(token).kid == kid
+
+
+@pytest.mark.parametrize("kid", ["", " x", "x ", "x" * 129, "\u00e4", "a\nb", str(OTHER.kid), "A" * 43])
+def test_a_key_cannot_bear_every_name(kid: str) -> None:
+    """Of the form of a thumbprint it must be its own: no key may take another's name before that one comes."""
+    with pytest.raises(ValueError, match="key id"):
+        KEY.named(kid)
+    assert KEY.named(str(KEY.kid)).kid == KEY.kid
 
 
 def test_an_oversize_token_is_refused_before_it_is_read() -> None:
     with pytest.raises(BadSignature, match="at most"):
-        signing.kid_of("A" * 100_000 + KEY.sign(VALUE))
+        signing.header_of("A" * 100_000 + KEY.sign(VALUE))
 
 
 def test_a_second_spelling_of_the_same_signature_is_refused() -> None:
     detached = KEY.sign(VALUE)
     follower = chr(ord(detached[-1]) + 1)
     with pytest.raises(BadSignature, match="86"):
-        signing.kid_of(detached[:-1] + follower)
+        signing.header_of(detached[:-1] + follower)
 
 
 @given(st.text(max_size=400))

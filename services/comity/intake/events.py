@@ -20,7 +20,7 @@ from comity.ports import Person
 from comity.web.problem import documented
 from comity.web.session import SignedIn, require
 from comity.wire import codec, signing
-from comity.wire.envelope import CONTENT_TYPE, HEADER_BYTES_MAX
+from comity.wire.envelope import CONTENT_TYPE, HEADER_BYTES_MAX, is_avro
 from comity.wire.limits import VALUE_BYTES_MAX
 
 router = APIRouter(tags=["events"])
@@ -43,13 +43,13 @@ BODY: dict[str, Any] = {
 
 
 async def _body(request: Request) -> bytes:
-    if request.headers.get("content-type") != CONTENT_TYPE:
+    if not is_avro(request.headers.get("content-type", "")):
         raise InvalidInput(f"The body is {CONTENT_TYPE}.", advice=f"Send `Content-Type: {CONTENT_TYPE}`.")
     return await request.body()
 
 
-def _ce(what: str) -> Any:  # noqa: ANN401 - pydantic's fields have no type
-    return Field(min_length=1, max_length=HEADER_BYTES_MAX, description=what)
+def _ce(what: str, most: int = HEADER_BYTES_MAX) -> Any:  # noqa: ANN401 - pydantic's fields have no type
+    return Field(min_length=1, max_length=most, description=what)
 
 
 class EventHeaders(BaseModel):
@@ -61,7 +61,7 @@ class EventHeaders(BaseModel):
     ce_type: str = _ce("comity.v1. and the type's name.")
     ce_time: str = _ce("RFC 3339.")
     ce_subject: str = _ce("The record's id for enrolments; else the record's, order's or agency's.")
-    jws: str = _ce("A detached JWS (Ed25519) over the exact body.")
+    jws: str = _ce("A detached JWS (Ed25519) over the exact body.", signing.TOKEN_CHARS_MAX)
 
     def entry(self, value: bytes) -> Entry:
         """Return what goes into the log."""
@@ -132,9 +132,11 @@ def _check_sender(services: IntakeServices, person: Person, kind: type, jws: str
         raise NotPermitted(f"{kind.__name__} is entered by the exchange alone.", advice="Send enrolments, orders or grants.")
     require(person, ROLE_OF[kind])
     try:
-        kid = signing.kid_of(jws)
+        kid = signing.header_of(jws).kid
     except signing.BadSignature as error:
-        raise InvalidInput(f"The signature cannot be read: {error}.", advice="Send a detached JWS, Ed25519.") from None
+        raise InvalidInput(
+            f"The signature cannot be read: {error}.", advice="See schemas/README.md, what a signer puts where."
+        ) from None
     party = next((key.party for key in services.ledger.signing_keys() if key.kid == kid), None)
     if party is not None and party != person.party:
         raise NotPermitted("This event was signed by another party than yours.", advice="Each party hands in its own events.")

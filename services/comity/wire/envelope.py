@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from comity.domain.entries import EnrolmentRejected, Event, RecordEnrolled, TemplatesExtracted
 from comity.domain.ids import KeyId
@@ -33,7 +33,13 @@ KEY_BYTES_MAX = 128
 
 _NAMES = ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type", "jws")
 _SUBJECT = "ce_subject"
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})", re.ASCII)  # RFC 3339 §5.6
+# RFC 3339 §5.6 whole: any number of digits (Go and Java write nine, .NET seven), lower case, a leap second, any offset.
+_TIME = re.compile(
+    r"(\d{4}-\d{2}-\d{2})T([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(?:\.(\d+))?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII | re.IGNORECASE,
+)
+_LEAP, LEAP_MINUTE = "60", (23, 59)  # UTC (RFC 3339 §5.7)
+_NO_TIME = "ce_time is no RFC 3339 time such as 2026-03-04T05:06:07.089Z"
 _PRINTABLE = re.compile(r"[!-~]+")  # a URI reference and an id need no more, and logs stay readable
 _KEYED_BY_RECORD = (RecordEnrolled, TemplatesExtracted, EnrolmentRejected)
 
@@ -120,17 +126,17 @@ def _read(headers: tuple[tuple[str, bytes], ...]) -> dict[str, str]:
             continue
         if known != name or known in found:
             raise Undecodable(f"the header {known} is doubled, or not in lower case")
-        found[name] = _text(known, octets)
+        found[name] = _text(known, octets, signing.TOKEN_CHARS_MAX if known == "jws" else HEADER_BYTES_MAX)
     for name in _NAMES:
         if name not in found:
             raise Undecodable(f"the header {name} is missing")
     return found
 
 
-def _text(name: str, octets: bytes | None) -> str:
+def _text(name: str, octets: bytes | None, most: int) -> str:
     # A Kafka header may be null, whatever the type says.
-    if octets is None or not 1 <= len(octets) <= HEADER_BYTES_MAX:
-        raise Undecodable(f"the header {name} has 1 to {HEADER_BYTES_MAX} bytes")
+    if octets is None or not 1 <= len(octets) <= most:
+        raise Undecodable(f"the header {name} has 1 to {most} bytes")
     try:
         return octets.decode("utf-8")
     except UnicodeDecodeError:
@@ -141,24 +147,36 @@ def _checked(headers: dict[str, str]) -> tuple[datetime, KeyId]:
     """Check the headers' forms, one by one and not against the event; return the time and the key id."""
     if headers["ce_specversion"] != SPECVERSION:
         raise Undecodable(f"ce_specversion is not {SPECVERSION}")
-    if headers["content-type"] != CONTENT_TYPE:
+    if not is_avro(headers["content-type"]):
         raise Undecodable(f"content-type is not {CONTENT_TYPE}")
     for name, most in (("ce_id", ID_CHARS_MAX), ("ce_source", SOURCE_CHARS_MAX)):
         if len(headers[name]) > most or not _PRINTABLE.fullmatch(headers[name]):
             raise Undecodable(f"{name} has 1 to {most} printable ASCII characters and no space")
     try:
-        return _time(headers["ce_time"]), signing.kid_of(headers["jws"])
+        return _time(headers["ce_time"]), signing.header_of(headers["jws"]).kid
     except signing.BadSignature as error:
         raise Undecodable(f"jws: {error}") from None
 
 
+def is_avro(content_type: str) -> bool:
+    """Say whether a content type is ours: media types know no case, and clients add parameters (RFC 9110 §8.3.1)."""
+    return content_type.partition(";")[0].strip().lower() == CONTENT_TYPE
+
+
 def _time(text: str) -> datetime:
-    if not _TIME.fullmatch(text):
-        raise Undecodable("ce_time is no RFC 3339 time")
+    """Read a time in UTC. What is finer than a microsecond is cut off; a leap second is the last one before it."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise Undecodable(_NO_TIME)
+    day, hour, minute, second, digits, zone = found.groups()
+    whole = f"{day}T{hour}:{minute}:{'59' if second == _LEAP else second}{zone.upper()}"
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        at = datetime.fromisoformat(whole).astimezone(UTC) + timedelta(microseconds=int((digits or "0")[:6].ljust(6, "0")))
     except (ValueError, OverflowError):  # a 30th of February; an hour before the year 1
-        raise Undecodable("ce_time is no RFC 3339 time") from None
+        raise Undecodable(_NO_TIME) from None
+    if second == _LEAP and (at.hour, at.minute) != LEAP_MINUTE:
+        raise Undecodable(_NO_TIME)
+    return at
 
 
 def _stamp(at: datetime) -> str:

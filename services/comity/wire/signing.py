@@ -1,6 +1,7 @@
 """Signatures of entries: Ed25519 as a detached JWS over the exact value bytes (RFC 7515 appendix F, RFC 8037, RFC 9864).
 
-Not ``b64=false`` (RFC 7797): joserfc decodes such a payload as text and fails on Avro bytes.
+The header is read here and by nothing else, so that no two readers can differ about it: what RFC 7515 lets anybody add is passed
+over, what would change the meaning of the bytes is refused. ``cryptography`` verifies. A test keeps other libraries' tokens.
 """
 
 from __future__ import annotations
@@ -10,46 +11,52 @@ import os
 import re
 import stat
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import Any, NoReturn, Self
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from joserfc import jws
-from joserfc.errors import JoseError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from joserfc.jwk import OKPKey
 
 from comity.domain.ids import KeyId
+from comity.wire.curve import KEY_BYTES, KEYS_CACHED, SMALL_ORDER, is_public_key
 
 ALGORITHM = "Ed25519"
-KEY_BYTES = 32  # seed and public key alike (RFC 8032 §5.1.5)
+ALGORITHMS = (ALGORITHM, "EdDSA")  # RFC 8037's older name for the same signature; with this kind of key it is unambiguous
 
-# Two members, a thumbprint and a signature take about 190 characters; the rest is room for another writer's spaces.
-TOKEN_CHARS_MAX = 320
-KEYS_CACHED = 1_024  # parties' public keys: some agencies hold two during a rotation
+# A header of ours takes 180 characters. Another's may hold its public key, or a certificate of some 600 bytes.
+TOKEN_CHARS_MAX = 4_096
+KID_CHARS_MAX = 128
 
-_KID = re.compile(r"[A-Za-z0-9_-]{43}")  # SHA-256, base64url without padding
+_KID = re.compile(r"[!-~]([ -~]*[!-~])?")  # printable ASCII, no space around it
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")  # SHA-256, base64url without padding
 _SIGNATURE = re.compile(r"[A-Za-z0-9_-]{85}[AQgw]")  # 64 bytes: another last character would be a second spelling
 _HEADER = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class BadSignature(ValueError):
-    """The signature is malformed, of another kind, or not by this key over these bytes."""
+    """The signature is malformed, of another kind, or not by this key over these bytes; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a protected header says that is read: whose key it names. Proven by ``verify`` alone."""
+
+    kid: KeyId
 
 
 class SigningKey:
     """A private Ed25519 key. Its representation shows the key id alone."""
 
-    __slots__ = ("_key", "_private", "kid", "public_bytes")
+    __slots__ = ("_private", "kid", "public_bytes")
 
-    def __init__(self, private: Ed25519PrivateKey) -> None:
+    def __init__(self, private: Ed25519PrivateKey, kid: str | None = None) -> None:
         self._private = private
         self.public_bytes = private.public_key().public_bytes_raw()
-        self.kid = key_id(self.public_bytes)
-        self._key = OKPKey.import_key(
-            {"kty": "OKP", "crv": "Ed25519", "x": _b64(self.public_bytes), "d": _b64(private.private_bytes_raw())}
-        )
+        self.kid = key_id(self.public_bytes) if kid is None else checked_kid(kid, self.public_bytes)
 
     def __repr__(self) -> str:
         return f"SigningKey(kid={self.kid!r})"
@@ -71,10 +78,15 @@ class SigningKey:
         """Return the seed (32 bytes): as secret as the key."""
         return self._private.private_bytes_raw()
 
+    def named(self, kid: str) -> Self:
+        """Return the same key under the id that it was registered under; raises ValueError for one that it cannot bear."""
+        return type(self)(self._private, kid)
+
     def sign(self, value: bytes) -> str:
         """Return the detached JWS ``header..signature`` over these bytes (RFC 7515 appendix F)."""
-        header = {"alg": ALGORITHM, "kid": str(self.kid)}
-        return jws.detach_content(jws.serialize_compact(header, value, self._key, algorithms=[ALGORITHM]))
+        members = {"alg": ALGORITHM, "kid": str(self.kid)}
+        header = _b64(json.dumps(members, separators=(",", ":")).encode())
+        return f"{header}..{_b64(self._private.sign(_signed(header, value)))}"
 
     def save(self, path: Path) -> None:
         """Write the key as PEM (PKCS #8, RFC 8410), readable by its owner alone; raises FileExistsError."""
@@ -104,67 +116,103 @@ def key_id(public_key: bytes) -> KeyId:
 
     Raises ValueError unless the key has 32 bytes.
     """
-    return KeyId(_public(public_key).thumbprint())
+    return KeyId(_thumbprint(public_key))
 
 
-def kid_of(detached: str) -> KeyId:
-    """Return the key id that a signature names, unverified; raises BadSignature for a malformed one."""
+def checked_kid(kid: str, public_key: bytes) -> KeyId:
+    """Return the id that a party gave its own key; raises ValueError for one out of form, or of the form of another's."""
+    if len(kid) > KID_CHARS_MAX or not _KID.fullmatch(kid):
+        raise ValueError(f"a key id has 1 to {KID_CHARS_MAX} printable ASCII characters, and no space around it")
+    if _THUMBPRINT.fullmatch(kid) and kid != key_id(public_key):
+        raise ValueError("a key id of the form of a thumbprint is the key's own thumbprint (RFC 7638)")
+    return KeyId(kid)
+
+
+def header_of(detached: str) -> Header:
+    """Read a signature's form and its header, unverified; raises BadSignature, and nothing else, for a malformed one."""
     if len(detached) > TOKEN_CHARS_MAX:
-        raise BadSignature(f"a signature has at most {TOKEN_CHARS_MAX} characters")
+        raise BadSignature(f"a signature has at most {TOKEN_CHARS_MAX} characters: leave certificates out of its header")
     segments = detached.split(".")
     if len(segments) != 3:  # noqa: PLR2004 - header, payload, signature
-        raise BadSignature("a compact JWS has three segments")
+        raise BadSignature("a compact JWS has three segments, the second one empty: header..signature")
     header, payload, signature = segments
     if payload:
-        # joserfc would verify the attached bytes and ignore ours.
-        raise BadSignature("the payload is attached: detach it")
+        raise BadSignature("the payload is attached: take out what stands between the two dots")
     if not _SIGNATURE.fullmatch(signature):
-        raise BadSignature("an Ed25519 signature is 86 base64url characters")
-    return _kid(header)
+        raise BadSignature("an Ed25519 signature is 86 base64url characters without padding")
+    return _header(header)
 
 
 def verify(detached: str, value: bytes, public_key: bytes) -> None:
     """Check a detached signature over these exact bytes by this public key (32 bytes).
 
-    Raises BadSignature: another algorithm, an unknown header member, an attached payload, another key's id, other bytes.
+    Raises BadSignature. Which key it must be is the caller's to know, by the id that ``header_of`` read.
     """
-    kid = kid_of(detached)
+    if len(public_key) != KEY_BYTES:
+        raise ValueError(f"an Ed25519 public key has {KEY_BYTES} bytes")
+    header_of(detached)
+    header, _, signature = detached.split(".")
+    octets = urlsafe_b64decode(signature + "==")
+    # OpenSSL refuses a second spelling of S, and of R since it compares bytes; it takes weak keys and an R of small order.
+    if not is_public_key(public_key) or octets[:KEY_BYTES] in SMALL_ORDER:
+        raise BadSignature("a key or a signature that proves nothing: make another with your library's own generator")
     try:
-        key = _public(public_key)
-        if kid != key.thumbprint():
-            raise BadSignature("the signature names another key")
-        jws.deserialize_compact(detached, key, algorithms=[ALGORITHM], payload=value)
-    except JoseError as error:
-        raise BadSignature("the signature is not by this key over these bytes") from error
+        Ed25519PublicKey.from_public_bytes(public_key).verify(octets, _signed(header, value))
+    except InvalidSignature:
+        raise BadSignature("the signature is not by this key over these bytes") from None
 
 
-def _kid(header: str) -> KeyId:
-    """Read a protected header of exactly ``alg`` and ``kid``: what nobody reads must not be signed either."""
+def _signed(header: str, value: bytes) -> bytes:
+    return f"{header}.{_b64(value)}".encode()
+
+
+def _header(header: str) -> Header:
+    members = _members(header)
+    for name in ("crit", "b64"):
+        if name in members:
+            raise BadSignature(f"the header holds {name}: sign the base64url payload (RFC 7515), then detach it")
+    if members.get("alg") not in ALGORITHMS:
+        raise BadSignature(f"the algorithm is not {ALGORITHM}, nor its older name EdDSA: sign with an Ed25519 key")
+    kid = members.get("kid")
+    if not isinstance(kid, str):
+        raise BadSignature("the header names no key: put the id that the key was registered under as kid")
+    if len(kid) > KID_CHARS_MAX or not _KID.fullmatch(kid):
+        raise BadSignature(f"kid has 1 to {KID_CHARS_MAX} printable ASCII characters: put the key's registered id")
+    return Header(KeyId(kid))
+
+
+def _members(header: str) -> dict[str, Any]:
+    """Read a protected header's JSON as RFC 7515 §4 says: UTF-8, an object, no name twice."""
     if not _HEADER.fullmatch(header):
-        raise BadSignature("the header is not base64url")
+        raise BadSignature("the header is not base64url without padding")
     try:
-        members = json.loads(urlsafe_b64decode(header + "=" * (-len(header) % 4)), object_pairs_hook=list)
-    except (ValueError, RecursionError) as error:
-        raise BadSignature("the header is not JSON") from error
-    # A list of pairs, not a dict: a doubled member would hide there.
-    if not isinstance(members, list) or not all(isinstance(pair, tuple) for pair in members):
+        text = urlsafe_b64decode(header + "=" * (-len(header) % 4)).decode("utf-8")
+        members = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    except BadSignature:
+        raise
+    except (ValueError, RecursionError):
+        raise BadSignature("the header is not JSON in UTF-8") from None
+    if not isinstance(members, dict):
         raise BadSignature("the header is not a JSON object")
-    if sorted(name for name, _ in members) != ["alg", "kid"]:
-        raise BadSignature("the header holds exactly alg and kid")
-    found = dict(members)
-    if found["alg"] != ALGORITHM:
-        raise BadSignature(f"the algorithm is not {ALGORITHM}")
-    kid = found["kid"]
-    if not isinstance(kid, str) or not _KID.fullmatch(kid):
-        raise BadSignature("kid is no JWK thumbprint")
-    return KeyId(kid)
+    return members
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise BadSignature("the header holds a member twice: leave one")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise BadSignature(f"{name} is not JSON")
 
 
 @lru_cache(maxsize=KEYS_CACHED)
-def _public(public_key: bytes) -> OKPKey:
+def _thumbprint(public_key: bytes) -> str:
     if len(public_key) != KEY_BYTES:
         raise ValueError(f"an Ed25519 public key has {KEY_BYTES} bytes")
-    return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": _b64(public_key)})
+    return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": _b64(public_key)}).thumbprint()
 
 
 def _b64(octets: bytes) -> str:

@@ -136,6 +136,7 @@ def intake_services(exchange: Exchange) -> IntakeServices:
         register=exchange.register,
         ledger=exchange.ledger,
         rejections=exchange.rejections,
+        refusals=exchange.refusals,
         keyring=exchange.keyring,
         indexer=exchange.indexer,
         identity=exchange.identity,

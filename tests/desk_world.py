@@ -17,6 +17,7 @@ from httpx2 import Response
 from PIL import Image
 
 from comity.acts.grant import Grants, Terms
+from comity.adapters.sql.refusals import SqlRefusals
 from comity.adapters.sql.rejections import SqlRejections
 from comity.bootstrap import Exchange
 from comity.desk.app import DeskServices, create
@@ -148,6 +149,7 @@ def services(exchange: Exchange) -> DeskServices:
         encoder=exchange.encoder,
         identity=exchange.identity,
         rejections=SqlRejections(exchange.engine),
+        refusals=SqlRefusals(exchange.engine),
         now=exchange.now,
     )
 

@@ -38,6 +38,7 @@ from comity.adapters.resident_scan import ResidentScan
 from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import SqlLedger
 from comity.adapters.sql.positions import SqlPositions
+from comity.adapters.sql.refusals import SqlRefusals
 from comity.adapters.sql.rejections import SqlRejections
 from comity.adapters.sqlite_log import SqliteLog
 from comity.domain.ids import RecordId
@@ -47,7 +48,7 @@ from comity.duties import encoder, purge, quarantine
 from comity.duties.clock import Clock
 from comity.duties.encoder import EncoderDuty
 from comity.duties.purge import PurgeDuty
-from comity.duties.quarantine import QuarantineDuty
+from comity.duties.quarantine import Quarantine, QuarantineDuty
 from comity.errors import Unavailable
 from comity.ports import EventLog, FaceEncoder
 from comity.projection import gallery
@@ -98,7 +99,7 @@ class Exchange:
         self.log = self._open_log()
         self.engine = open_engine(path("ledger.db"))
         self.ledger, self.positions = SqlLedger(self.engine), SqlPositions(self.engine)
-        self.rejections = SqlRejections(self.engine)
+        self.rejections, self.refusals = SqlRejections(self.engine), SqlRefusals(self.engine)
         self.vault = SqliteKeyVault(path("vault.db"), master)
         self.photos = FolderPhotoStore(path("photos"))
         self.keyring = FolderKeyring(path("keys"))
@@ -163,8 +164,10 @@ class Exchange:
         self.gallery_projection = GalleryProjection(
             self.ledger, self.vault, self.store, self.gallery, self.rejections, self.positions
         )
+        self.quarantine = Quarantine(journal=self.journal, ledger=self.ledger, refusals=self.refusals)
         self.encoding = EncoderDuty(
             journal=self.journal,
+            quarantine=self.quarantine,
             ledger=self.ledger,
             watch=self.watch,
             vault=self.vault,
@@ -187,7 +190,7 @@ class Exchange:
             roots=[self.home.root],
             elsewhere=OUTSIDE if self.broker or not self.settings.kafka else ("the Kafka brokers' files", *OUTSIDE),
         )
-        self.quarantining = QuarantineDuty(self.journal, self.ledger, self.watch, self.positions)
+        self.quarantining = QuarantineDuty(self.quarantine, self.watch, self.positions)
         self.clock = Clock(self.journal, self.settings.tick_seconds)
         self.followers: dict[str, Follower] = {}
 

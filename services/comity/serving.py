@@ -43,6 +43,7 @@ def http(exchange: Exchange) -> ASGIApp:
         register=x.register,
         ledger=x.ledger,
         rejections=x.rejections,
+        refusals=x.refusals,
         keyring=x.keyring,
         indexer=x.indexer,
         identity=x.identity,
@@ -66,6 +67,7 @@ def http(exchange: Exchange) -> ASGIApp:
         encoder=x.encoder,
         identity=x.identity,
         rejections=x.rejections,
+        refusals=x.refusals,
         now=x.now,
     )
     app = Starlette(

@@ -20,6 +20,7 @@ from comity.domain.posting import Record, Suppression
 from comity.errors import Conflict, InvalidInput, NotPermitted
 from comity.wire.booking import record_class, sealed
 from comity.wire.envelope import from_entry
+from comity.wire.limits import VALUE_BYTES_MAX
 from exchange import RememberedFaces, enrol, held, listed, prepared, read, running, search, settle, submitted
 from journals import BASE, COURT, A, B, admission, seal, unseal
 
@@ -207,6 +208,32 @@ def test_what_cannot_be_read_is_kept_byte_for_byte_and_stops_nobody(exchange: Ex
     enrol(exchange, f"after-{value!r:.8}", 16, len(value or b"") % 3 + 1)
     settle(exchange)
     assert all(follower.failure is None for follower in exchange.followers.values())
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [Entry(b"k" * 70_000, b"x"), Entry(b"k", bytes(VALUE_BYTES_MAX + 1)), Entry(b"k", b"v", (("h", bytes(90_000)),) * 40)],
+    ids=["key", "value", "headers"],
+)
+def test_what_no_log_takes_back_is_cut_and_kept_and_stops_nobody(exchange: Exchange, entry: Entry) -> None:
+    """Rule 7: a broker hands over what this exchange itself could not append."""
+    placed = Placed(entry, exchange.log.streams(Topic.ENROLMENTS)[0], 0, 0)
+    exchange.encoding.quarantine.put_aside(placed, "undecodable", "too large to be read")
+    kept = held(exchange, Topic.QUARANTINE)[-1].entry
+    assert any(name.startswith("comity_") and name.endswith("_sha256") for name, _ in kept.headers)
+
+
+def test_a_sender_reads_what_was_put_aside_even_if_it_could_not_be_read(exchange: Exchange) -> None:
+    """Rule 7: whoever signed the very bytes is told."""
+    value = b"\x00\x00\x00\xff\xffno schema of ours"
+    signed = (("jws", exchange.keyring.signer(A).sign(value).encode()), ("ce_id", b"feed-4711"))
+    placed = exchange.journal.append(Topic.ENROLMENTS, Entry(b"stranger", value, signed))
+    settle(exchange)
+    (told,) = [r for r in exchange.refusals.of(A) if r.event_id == "feed-4711"]
+    assert (told.topic, told.partition, told.position) == (Topic.ENROLMENTS, placed.stream.partition, placed.position)
+    assert told.reason == "undecodable"
+    assert told.message
+    assert not [r for r in exchange.refusals.of(B) if r.event_id == "feed-4711"]
 
 
 def test_particulars_that_are_nested_too_deep_are_rejected(exchange: Exchange) -> None:

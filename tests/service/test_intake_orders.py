@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from builders import ALAMEDA, COURT, MADISON, MILWAUKEE, House, booking, intake_services
 from comity.domain.entries import RecordClass, ShareGranted
 from comity.domain.ids import GrantId
-from comity.domain.log import Topic
+from comity.domain.log import Entry, Topic
 from comity.errors import SuppressedRecord, TooMany
 from comity.intake import pace
 from comity.intake.app import create
@@ -34,6 +34,18 @@ def enter(house: House, registrar: TestClient, what: str = "seal", **number: str
 def state(web: TestClient, record: str) -> str:
     found: str = web.get(f"/v1/records/{record}").json()["state"]
     return found
+
+
+def test_whoever_signed_an_entry_that_cannot_be_read_reads_why(house: House) -> None:
+    """Whatever topic it stands in: rule 7."""
+    value = b"\x00\x00\x00\xff\xff nobody's schema"
+    signed = (("jws", house.exchange.keyring.signer(MADISON).sign(value).encode()), ("ce_id", b"feed-1"))
+    placed = house.exchange.journal.append(Topic.ENROLMENTS, Entry(b"k", value, signed))
+    house.settle()
+    mine, others = (house.intake(party, "agency-writer").get("/v1/refusals").json() for party in (MADISON, MILWAUKEE))
+    (told,) = [one for one in mine if one["event_id"] == "feed-1"]
+    assert (told["topic"], told["position"], told["reason"]) == (Topic.ENROLMENTS, placed.position, "undecodable")
+    assert not [one for one in others if one["event_id"] == "feed-1"]
 
 
 # --- orders ---

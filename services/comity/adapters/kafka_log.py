@@ -23,16 +23,15 @@ from comity.adapters.kafka_lenient import CLOSING_SOCKETS, build, header
 from comity.adapters.kafka_producer import ASK_SECONDS_MAX, Producer
 from comity.adapters.kafka_reader import KafkaReader
 from comity.domain.log import Entry, Placed, Stream, Topic
-from comity.errors import NotAppended, OutcomeUnknown, Unavailable
+from comity.errors import NotAppended, OutcomeUnknown, TooLarge, Unavailable
 
 BOOTSTRAP_SECONDS_MAX = 5.0  # the library would wait 30 s, and then not say why
 REQUEST_SECONDS_MAX = 5.0
 RETRY_SECONDS = 0.1  # between two tries of one entry
 
+_TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
 # The same bytes are refused at every try, so no earlier try can have written them.
 _ALWAYS_REFUSED = (
-    kafka_errors.MessageSizeTooLargeError,
-    kafka_errors.RecordListTooLargeError,
     kafka_errors.InvalidRecordError,
     kafka_errors.InvalidTimestampError,
     kafka_errors.InvalidTopicError,
@@ -178,6 +177,8 @@ class KafkaLog:
         try:
             fields = {"value": entry.value, "key": entry.key, "headers": headers}
             return self._producer.send(partition.topic, partition.partition, size, fields)
+        except _TOO_LARGE as error:
+            raise _too_large(error) from error
         except kafka_errors.KafkaError as error:
             advice = "Look at the brokers and this client's rights."
             raise NotAppended(f"Kafka was not asked ({type(error).__name__})", advice=advice) from error
@@ -192,11 +193,19 @@ class KafkaLog:
             raise Unavailable(f"Kafka could not be {what} ({type(error).__name__})", advice=advice) from error
 
 
-def _failure(error: kafka_errors.KafkaError, seconds: float) -> NotAppended | OutcomeUnknown:
+def _too_large(error: kafka_errors.KafkaError) -> TooLarge:
+    """Say that the topic takes less than this log does: the same bytes will never be taken."""
+    advice = "Raise the topic's max.message.bytes, as `comity status` says."
+    return TooLarge(f"Kafka refused the entry for its size ({type(error).__name__})", advice=advice)
+
+
+def _failure(error: kafka_errors.KafkaError, seconds: float) -> NotAppended | OutcomeUnknown | TooLarge:
     """Say what a failed append means.
 
     A refusal of rights may follow a try whose answer was lost; one before a second try could begin is the first answer.
     """
+    if isinstance(error, _TOO_LARGE):
+        return _too_large(error)
     first_answer = isinstance(error, kafka_errors.AuthorizationError) and seconds < RETRY_SECONDS
     if isinstance(error, _ALWAYS_REFUSED) or first_answer:
         return NotAppended(f"Kafka refused the entry ({type(error).__name__})", advice="Look at this client's rights and limits.")

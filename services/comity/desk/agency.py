@@ -33,4 +33,5 @@ class AgencyPages:
         """Show the newest rejections and refusals of this agency."""
         rejections = self._services.rejections.of(Ori(person.party))[:SHOWN_MAX]
         refusals = self._services.ledger.refusals(person.party)[:SHOWN_MAX]
-        return self._page(request, "agency.html", person, rejections=rejections, refusals=refusals)
+        put_aside = self._services.refusals.of(person.party)[:SHOWN_MAX]
+        return self._page(request, "agency.html", person, rejections=rejections, refusals=refusals, put_aside=put_aside)

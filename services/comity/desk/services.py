@@ -10,7 +10,7 @@ from comity.acts.review import Examine
 from comity.acts.seal import Seal
 from comity.acts.search import Search
 from comity.acts.searches import Searches
-from comity.ports import FaceEncoder, Identity, Keyring, LedgerView, Rejections, Watch
+from comity.ports import FaceEncoder, Identity, Keyring, LedgerView, Refusals, Rejections, Watch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,4 +27,5 @@ class DeskServices:
     encoder: FaceEncoder
     identity: Identity
     rejections: Rejections
+    refusals: Refusals
     now: Callable[[], datetime]

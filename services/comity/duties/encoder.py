@@ -27,7 +27,7 @@ from comity.domain.ids import particulars_name, photo_name, record_key, template
 from comity.domain.log import Batch, Entry, Placed, Stream, Topic
 from comity.domain.posting import Record
 from comity.domain.record import effective_class
-from comity.duties.quarantine import put_aside
+from comity.duties.quarantine import Quarantine
 from comity.errors import KeyShredded, NotFound, PhotographRefused
 from comity.ports import FaceEncoder, KeyVault, LedgerView, PhotoStore, Positions, Rejection, Rejections, Watch
 from comity.wire import sealing
@@ -62,6 +62,7 @@ class EncoderDuty:
     """Follows the enrolments."""
 
     journal: Journal
+    quarantine: Quarantine
     ledger: LedgerView
     watch: Watch
     vault: KeyVault
@@ -90,17 +91,17 @@ class EncoderDuty:
         try:
             envelope = from_entry(placed.entry)
         except Undecodable as error:
-            put_aside(self.journal, placed, "undecodable", str(error))
+            self.quarantine.put_aside(placed, "undecodable", str(error))
             return None
         event = envelope.event
         if not isinstance(event, e.RecordEnrolled):
-            put_aside(self.journal, placed, "not-an-enrolment", f"{type(event).__name__} does not belong here")
+            self.quarantine.put_aside(placed, "not-an-enrolment", f"{type(event).__name__} does not belong here")
             return None
         try:
             self._check_signer(envelope, event)
             return self._admit(event, hashlib.sha256(envelope.value).digest(), waiting)
         except RejectedEnrolment as error:
-            put_aside(self.journal, placed, error.reason, error.advice)
+            self.quarantine.put_aside(placed, error.reason, error.advice)
             self._reject(event, error, stands=any(record.record_id == event.record_id for record in waiting))
             return None
 

@@ -1,49 +1,150 @@
-"""What could not be read, verified or applied: kept with its reason and its original bytes, and its sender told (rule 7)."""
+"""What could not be read, verified or applied: kept with its reason and its original bytes, and its sender told (rule 7).
+
+A stranger's bytes may be anything, so ``kept`` makes of any entry one that every log takes: what is too large is cut, and the
+digest and length of the whole stand in the headers.
+"""
 
 from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import structlog
 
 from comity.acts.journal import Journal
 from comity.domain import entries as e
 from comity.domain.log import Batch, Entry, Placed, Stream, Topic
-from comity.ports import LedgerView, Positions, Watch
+from comity.errors import InvalidInput
+from comity.ports import LedgerView, Positions, Refusals, RefusedEntry, Watch
+from comity.wire import signing
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import from_entry
+from comity.wire.limits import VALUE_BYTES_MAX
+
+logger = structlog.get_logger(__name__)
 
 NAME = "quarantine"
 HEADERS_KEPT, HEADERS_BYTES_KEPT, TEXT_MAX = 20, 16 * 1024, 500
+KEY_BYTES_KEPT = 1024  # what every log takes; ids are 32 characters
+# A topic that others made may take less than ours: then less is kept, and at last the digest alone.
+VALUE_BYTES_KEPT = (VALUE_BYTES_MAX, 512 * 1024, 16 * 1024, 0)
 WAIT_SECONDS = 60.0
 
 
-def put_aside(journal: Journal, placed: Placed, reason: str, message: str) -> None:
-    """Append the original bytes to the quarantine, with where they stood and why."""
-    where = f"{placed.stream.topic}/{placed.stream.partition}/{placed.position}"
-    told = (("comity_reason", reason), ("comity_message", message[:TEXT_MAX]), ("comity_place", where))
-    headers, left = [(name, text.encode()) for name, text in told], HEADERS_BYTES_KEPT
-    for name, value in placed.entry.headers[:HEADERS_KEPT]:
-        left -= len(name) + len(value)
-        if left >= 0:  # a stranger's headers may fill what an entry takes: ours come first
-            headers.append((name, value))
-    journal.append(Topic.QUARANTINE, Entry(placed.entry.key, placed.entry.value or b"", tuple(headers)))
+@dataclass(frozen=True, kw_only=True)
+class Quarantine:
+    """Where followers put what they cannot use. Nothing that stands in an entry makes it raise; a log that is away does."""
+
+    journal: Journal
+    ledger: LedgerView
+    refusals: Refusals
+
+    def put_aside(self, placed: Placed, reason: str, message: str) -> None:
+        """Append the original bytes, with where they stood and why; tell whoever signed them, where that can be told."""
+        for most in VALUE_BYTES_KEPT:
+            try:
+                self.journal.append(Topic.QUARANTINE, kept(placed, reason, message, most))
+                break
+            except InvalidInput as error:  # nothing was appended, and never will be
+                logger.warning("quarantine takes less", place=_where(placed), why=error.kind)
+        stream, signer = placed.stream, self._signer(placed.entry)
+        if signer and stream.topic is not Topic.JOURNAL:  # the ledger itself tells of the journal's
+            event_id = _event_id(placed.entry)
+            self.refusals.add(
+                RefusedEntry(str(stream.topic), stream.partition, placed.position, signer, event_id, reason, message[:TEXT_MAX])
+            )
+
+    def _signer(self, entry: Entry) -> str:
+        """Return the party whose key, in force or not, signed these very bytes; empty where that cannot be told."""
+        named = [octets for name, octets in entry.headers if name == "jws"]
+        if len(named) != 1 or entry.value is None:
+            return ""
+        try:
+            signature = named[0].decode()
+            kid = signing.header_of(signature).kid
+            key = next((key for key in self.ledger.signing_keys() if key.kid == kid), None)
+            if key is not None:
+                signing.verify(signature, entry.value, key.public_key)
+                return str(key.party)
+        except (UnicodeDecodeError, signing.BadSignature):
+            pass
+        return ""
+
+
+def kept(placed: Placed, reason: str, message: str, value_bytes_max: int = VALUE_BYTES_MAX) -> Entry:
+    """Return what is kept of an entry: all of it where it has an ordinary size."""
+    entry = placed.entry
+    told = {"comity_reason": reason, "comity_message": message[:TEXT_MAX], "comity_place": _where(placed)}
+    value = entry.value or b""
+    if entry.value is None:
+        told["comity_value"] = "null"  # else it would pass for an empty one
+    headers = tuple(_encoded(entry))
+    few = tuple(_few(headers))
+    whole = b"".join(len(part).to_bytes(4, "big") + part for header in headers for part in header)
+    for what, all_of_it, cut in (
+        ("key", entry.key or b"", len(entry.key or b"") > KEY_BYTES_KEPT),
+        ("value", value, len(value) > value_bytes_max),
+        ("headers", whole, len(few) < len(entry.headers)),
+    ):
+        if cut:
+            told[f"comity_{what}_bytes"] = str(len(all_of_it))
+            told[f"comity_{what}_sha256"] = hashlib.sha256(all_of_it).hexdigest()
+    key = None if entry.key is None else entry.key[:KEY_BYTES_KEPT]
+    ours = tuple((name, text.encode("utf-8", "backslashreplace")) for name, text in told.items())
+    theirs = tuple((name.decode("utf-8", "surrogateescape"), octets) for name, octets in few)
+    return Entry(key, value[:value_bytes_max], ours + theirs)
+
+
+def _where(placed: Placed) -> str:
+    return f"{placed.stream.topic}/{placed.stream.partition}/{placed.position}"
+
+
+def _encoded(entry: Entry) -> Iterator[tuple[bytes, bytes]]:
+    for name, octets in entry.headers:
+        try:
+            yield name.encode("utf-8", "surrogateescape"), octets or b""
+        except UnicodeEncodeError:  # no log gave this name, so it is nobody's
+            yield name.encode("utf-8", "backslashreplace"), octets or b""
+
+
+def _few(headers: tuple[tuple[bytes, bytes], ...]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the first headers that leave room for ours: a stranger's may fill what an entry takes."""
+    left = HEADERS_BYTES_KEPT
+    for name, octets in headers[:HEADERS_KEPT]:
+        left -= len(name) + len(octets)
+        if left < 0:
+            return
+        yield name, octets
+
+
+def _event_id(entry: Entry) -> str | None:
+    """Return the id that the sender gave the event, as far as it can be read."""
+    named = (octets for name, octets in entry.headers if name == "ce_id")
+    own = (next(named, None) or b"").decode("utf-8", "replace")[:TEXT_MAX]
+    return own if own.isprintable() and own else None
 
 
 class QuarantineDuty:
     """Follows the journal behind the ledger: every entry that the ledger refused is put aside, and ``OrderRefused`` entered."""
 
-    def __init__(self, journal: Journal, ledger: LedgerView, watch: Watch, positions: Positions) -> None:
-        self._journal, self._ledger, self._watch, self._positions = journal, ledger, watch, positions
+    def __init__(self, quarantine: Quarantine, watch: Watch, positions: Positions) -> None:
+        self._quarantine, self._watch, self._positions = quarantine, watch, positions
 
     def apply(self, stream: Stream, batch: Batch) -> None:
         """Report the refused entries of a batch. A crash before the position is saved reports them twice, which harms nobody."""
         if not self._watch.wait(batch.next, WAIT_SECONDS):
             raise TimeoutError("the ledger did not reach the batch")
-        refused = {x.position: x.refused for x in self._ledger.refusals_between(batch.next - len(batch.entries), batch.next)}
+        # The first entry's own place: positions between may be a stranger's transaction's, which hold no entry.
+        first = batch.entries[0].position if batch.entries else batch.next
+        refused = {x.position: x.refused for x in self._quarantine.ledger.refusals_between(first, batch.next)}
         for placed in batch.entries:
             refusal = refused.get(placed.position)
             if refusal is None or _is_report(placed):
                 continue
-            put_aside(self._journal, placed, refusal.reason, refusal.message)
+            self._quarantine.put_aside(placed, refusal.reason, refusal.message)
             event = e.OrderRefused(placed.position, refusal.reason, refusal.message)
-            self._journal.enter(event, key=f"refused-{placed.position}")
+            self._quarantine.journal.enter(event, key=f"refused-{placed.position}")
         self._positions.save(NAME, str(stream.topic), batch.next, acted=bool(refused))
 
 

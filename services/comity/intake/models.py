@@ -140,8 +140,10 @@ class RejectionOut(BaseModel):
 
 
 class RefusalOut(BaseModel):
-    """A journal entry of my party that had no effect, and why."""
+    """An entry of my party that had no effect, where it stands, and why."""
 
+    topic: str
+    partition: int
     position: int
     event_id: str | None
     reason: str

@@ -12,6 +12,7 @@ from pydantic import Json
 from comity.domain import entries as e
 from comity.domain.ids import Ori, RecordId
 from comity.domain.ids import ori as read_ori
+from comity.domain.log import JOURNAL
 from comity.domain.roles import AGENCY_ADMINISTRATOR, AGENCY_WRITER, CLERK
 from comity.errors import InvalidInput, NotPermitted
 from comity.intake import models as m
@@ -155,9 +156,23 @@ def list_rejections(person: OfAgency, services: Services) -> list[m.RejectionOut
 
 @router.get("/refusals", responses=documented(401), summary="Entries of my party that had no effect")
 def list_refusals(person: SignedIn, services: Services) -> list[m.RefusalOut]:
-    """List what my party entered in the journal without effect, and why: from whatever system it was sent."""
-    return [
-        m.RefusalOut(position=p.position, event_id=p.event_id, reason=p.refused.reason, message=p.refused.message)
+    """List what my party entered without effect, and why: from whatever system it was sent, in whatever topic it stands."""
+    journal = [
+        m.RefusalOut(
+            topic=JOURNAL.topic,
+            partition=JOURNAL.partition,
+            position=p.position,
+            event_id=p.event_id,
+            reason=p.refused.reason,
+            message=p.refused.message,
+        )
         for p in services.ledger.refusals(person.party)
         if p.refused is not None
     ]
+    elsewhere = [
+        m.RefusalOut(
+            topic=r.topic, partition=r.partition, position=r.position, event_id=r.event_id, reason=r.reason, message=r.message
+        )
+        for r in services.refusals.of(person.party)
+    ]
+    return journal + elsewhere

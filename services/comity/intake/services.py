@@ -16,7 +16,7 @@ from comity.acts.order import Orders
 from comity.acts.register import Register
 from comity.acts.seal import Seal
 from comity.intake.pace import Pace
-from comity.ports import Identity, Keyring, LedgerView, Rejections
+from comity.ports import Identity, Keyring, LedgerView, Refusals, Rejections
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,7 @@ class IntakeServices:
     register: Register
     ledger: LedgerView
     rejections: Rejections
+    refusals: Refusals
     keyring: Keyring
     indexer: Indexer
     identity: Identity

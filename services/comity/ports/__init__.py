@@ -15,7 +15,7 @@ from comity.ports.gallery import (
     TemplateStore,
     Vector,
 )
-from comity.ports.ledger import Ledger, LedgerView, Posted, Progress, Rejection, Rejections
+from comity.ports.ledger import Ledger, LedgerView, Posted, Progress, Refusals, RefusedEntry, Rejection, Rejections
 from comity.ports.log import EventLog, Positions, Reader, Watch
 from comity.ports.people import Identity, Person
 from comity.ports.stores import Keyring, KeyVault, PhotoStore
@@ -41,6 +41,8 @@ __all__ = [
     "Posted",
     "Progress",
     "Reader",
+    "Refusals",
+    "RefusedEntry",
     "Rejection",
     "Rejections",
     "StoredTemplate",

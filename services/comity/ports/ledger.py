@@ -119,3 +119,28 @@ class Rejections(Protocol):
     def of(self, owner: Ori, record: RecordId | None = None) -> tuple[Rejection, ...]:
         """Return an agency's newest rejections (up to 1,000), or one record's."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedEntry:
+    """An entry of another topic than the journal that was put aside, for whoever signed it: where it stood, and why."""
+
+    topic: str
+    partition: int
+    position: int
+    signer: str
+    event_id: str | None
+    reason: str
+    message: str
+
+
+class Refusals(Protocol):
+    """What was put aside of a party's entries, for the party; the journal's own are the ledger's."""
+
+    def add(self, refusal: RefusedEntry) -> None:
+        """Remember a refusal; the same place again replaces it. The newest 1,000 of a party are kept."""
+        ...
+
+    def of(self, signer: str) -> tuple[RefusedEntry, ...]:
+        """Return a party's refusals, newest first."""
+        ...

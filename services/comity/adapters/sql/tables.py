@@ -270,6 +270,21 @@ class Rejected(SQLModel, table=True):
     advice: str
 
 
+class PutAside(SQLModel, table=True):
+    """Entries outside the journal that were put aside, by whoever signed them."""
+
+    __tablename__: ClassVar[str] = "put_aside"
+    __table_args__ = (UniqueConstraint("topic", "partition", "position"),)
+    place: int | None = Field(default=None, primary_key=True)
+    topic: str
+    partition: int
+    position: int = Field(sa_type=BigInteger)
+    signer: str = Field(index=True)
+    event_id: str | None = None
+    reason: str
+    message: str
+
+
 METADATA = SQLModel.metadata
 
 
@@ -293,4 +308,4 @@ TABLES: dict[type[p.Row], Table] = {
     p.Certificate: _table(Certificate),
 }
 SEEN, REFUSED, APPLIED, FOLLOWER = _table(Seen), _table(Refused), _table(Applied), _table(Follower)
-REJECTED = _table(Rejected)
+REJECTED, PUT_ASIDE = _table(Rejected), _table(PutAside)

@@ -108,6 +108,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("position", name=op.f("pk_refused")),
     )
     op.create_table(
+        "put_aside",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("topic", sa.String(), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("signer", sa.String(), nullable=False),
+        sa.Column("event_id", sa.String(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_put_aside")),
+        sa.UniqueConstraint("topic", "partition", "position", name=op.f("uq_put_aside_topic_partition_position")),
+    )
+    with op.batch_alter_table("put_aside", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_put_aside_signer"), ["signer"], unique=False)
+
+    op.create_table(
         "rejected",
         sa.Column("record_id", sa.String(length=32), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -302,6 +318,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_rejected_owner"))
 
     op.drop_table("rejected")
+    with op.batch_alter_table("put_aside", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_put_aside_signer"))
+
+    op.drop_table("put_aside")
     op.drop_table("refused")
     with op.batch_alter_table("record", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_record_entered"))

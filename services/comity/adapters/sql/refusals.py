@@ -1,0 +1,37 @@
+"""What was put aside of each party's entries outside the journal, in the ledger's database."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from comity.adapters.sql.tables import PUT_ASIDE
+from comity.ports import RefusedEntry
+
+ROWS_MAX = 1_000  # of one party: more would be a feed run wild, whose newest say as much
+COLUMNS = [PUT_ASIDE.c[field.name] for field in fields(RefusedEntry)]
+
+
+class SqlRefusals:
+    """Refusals by the entry's place."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, refusal: RefusedEntry) -> None:
+        """Remember a refusal; the same place again replaces it. The newest 1,000 of a party are kept."""
+        values = asdict(refusal)
+        row = insert(PUT_ASIDE).values(**values)
+        mine = PUT_ASIDE.c.signer == refusal.signer
+        newest = select(PUT_ASIDE.c.place).where(mine).order_by(PUT_ASIDE.c.place.desc()).limit(ROWS_MAX)
+        with self._engine.begin() as connection:
+            connection.execute(row.on_conflict_do_update(index_elements=["topic", "partition", "position"], set_=values))
+            connection.execute(delete(PUT_ASIDE).where(mine, PUT_ASIDE.c.place.not_in(newest)))
+
+    def of(self, signer: str) -> tuple[RefusedEntry, ...]:
+        """Return a party's refusals, newest first."""
+        query = select(*COLUMNS).where(PUT_ASIDE.c.signer == signer).order_by(PUT_ASIDE.c.place.desc()).limit(ROWS_MAX)
+        with self._engine.begin() as connection:
+            return tuple(RefusedEntry(**row) for row in connection.execute(query).mappings())

@@ -12,6 +12,7 @@ The tree::
     │   ├── SuppressedRecord    409  an order covers what was sent
     │   └── KeyShredded         409  the key was destroyed, for ever
     ├── TooLarge                413
+    ├── TooSlow                 408
     ├── TooMany                 429
     ├── FaceModelsUnusable      500  not installed, not the pinned ones, or they cannot be kept
     └── Unavailable             503  fail closed: nothing was disclosed, try again
@@ -100,6 +101,12 @@ class TooLarge(InvalidInput):
     """The body is over its limit."""
 
     kind, title, status = "too-large", "The request is too large", 413
+
+
+class TooSlow(ComityError):
+    """The body did not come in time."""
+
+    kind, title, status, exit_code = "too-slow", "The request came too slowly", 408, 7
 
 
 class TooMany(ComityError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 from types import TracebackType
 from typing import Self
 
@@ -23,18 +24,24 @@ from comity.intake.services import IntakeServices
 from comity.operations import app as operations_app
 from comity.search import app as search_app
 from comity.search.services import SearchServices
+from comity.web.connections import SECONDS_MAX, Patient, Waiting
+from comity.web.hosts import HostCheck, address
 from comity.web.limits import SecurityHeaders
+from comity.web.problem import Problems
 
 START_SECONDS = 20.0
-KEEP_ALIVE_SECONDS = 15
+STOP_SECONDS = 10.0  # five times what requests in hand are given: a thread that hangs keeps nobody from closing the home
 DOCS = """<!doctype html><html lang="en"><title>comity: HTTP</title><h1>comity over HTTP</h1>
 <ul><li><a href="/intake/docs">intake</a>: enrolments, orders, grants, registrations</li>
 <li><a href="/search/docs">search</a>: searches, reviews, reveals</li>
 <li><a href="/operations/docs">operations</a>: state, recall, repair, people</li></ul></html>"""
 
 
-def http(exchange: Exchange) -> ASGIApp:
-    """Return the application: ``/intake``, ``/search``, ``/operations``, and the desk's pages at the root."""
+def http(exchange: Exchange, hosts: Collection[str] = ()) -> ASGIApp:
+    """Return the application: ``/intake``, ``/search``, ``/operations``, and the desk's pages at the root.
+
+    It answers to loopback's names, to these ``hosts``, and to the address that a request came in by; to no other name.
+    """
     x = exchange
     intake_services = IntakeServices(
         enrol=x.enrol,
@@ -80,7 +87,7 @@ def http(exchange: Exchange) -> ASGIApp:
             Mount("/", desk_app.create(desk_services)),
         ]
     )
-    return SecurityHeaders(app)
+    return SecurityHeaders(Problems(HostCheck(app, hosts)))
 
 
 class Server:
@@ -89,7 +96,10 @@ class Server:
     def __init__(self, exchange: Exchange, host: str = "127.0.0.1", port: int = 0) -> None:
         self._exchange = exchange
         config = uvicorn.Config(
-            http(exchange),
+            http(exchange, (host, *exchange.settings.hosts)),
+            http=Patient,
+            ws="none",
+            forwarded_allow_ips=list(exchange.settings.proxies),
             host=host,
             port=port,
             log_config=None,  # its lines are for its own users: what fails here is told by us
@@ -97,7 +107,7 @@ class Server:
             access_log=False,
             server_header=False,
             lifespan="off",
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_keep_alive=int(SECONDS_MAX[Waiting.REQUEST]),
             timeout_graceful_shutdown=2,
         )
         self._server = uvicorn.Server(config)
@@ -114,7 +124,7 @@ class Server:
                 raise Unavailable("The port cannot be served on.", advice="Name a free one with --port, or --port 0.")
             time.sleep(0.01)
         port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://{self._host}:{port}"
+        self.url = address(self._host, port)
         self._exchange.home.url_file.write_text(self.url)
         return self
 
@@ -122,7 +132,7 @@ class Server:
         """Stop serving."""
         self._exchange.home.url_file.unlink(missing_ok=True)
         self._server.should_exit = True
-        self._thread.join()
+        self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
         try:

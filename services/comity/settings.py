@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _listed(text: Any) -> Any:  # noqa: ANN401 - whatever was given, for pydantic to judge
+    """Return the parts of a text with commas: a variable holds no list."""
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class Settings(BaseSettings):
@@ -18,6 +27,11 @@ class Settings(BaseSettings):
     kafka_prefix: str = Field(default="", description="Put before every topic's name.")
     host: str = Field(default="127.0.0.1", description="The address to serve on.")
     port: int = Field(default=8765, ge=0, le=65535, description="The port to serve on; 0 picks a free one.")
+    hosts: Names = Field(default=(), description="Host names that it is known by besides the address, such as a proxy's: `a,b`.")
+    proxies: Names = Field(
+        default=("127.0.0.1", "::1"),
+        description="Addresses of proxies whose X-Forwarded-Proto and -For are believed: `a,b`.",
+    )
     master_key: SecretStr | None = Field(default=None, description="32 bytes in hex or base64; else a 0600 file in the home.")
     cache: Path | None = Field(default=None, description="Folded models and Kafka's jars; default ~/.cache/comity.")
     tick_seconds: float = Field(default=10.0, gt=0, le=30, description="How often the exchange's clock is entered.")

@@ -74,14 +74,18 @@ def test_a_folder_that_cannot_be_used_is_told_as_one(tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
-def test_up_serves_until_it_is_stopped_and_leaves_no_address(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("0.0.0.0", True)])  # noqa: S104
+def test_up_serves_until_it_is_stopped_and_leaves_no_address(tmp_path: Path, host: str, warned: bool) -> None:  # noqa: FBT001
     home = tmp_path / "home"
     comity = [sys.executable, "-c", "from comity.cli.main import main; main()", "--home", str(home), "--json"]
-    with subprocess.Popen([*comity, "up", "--port", "0", "--links"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as up:
+    with subprocess.Popen(
+        [*comity, "up", "--host", host, "--port", "0", "--links"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as up:
         assert up.stdout is not None
         said = json.loads(b"".join(iter(up.stdout.readline, b"}\n")) + b"}")
         try:
             assert said["url"] == (home / "url").read_text(encoding="utf-8")
+            assert bool(said["warnings"]) is warned
             assert [link["name"] for link in said["links"]] == ["operator"]
             ran = CliRunner().invoke(app, ["--home", str(home), "--json", "status"])
             assert json.loads(ran.stdout)["journal"]["failure"] is None

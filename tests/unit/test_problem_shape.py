@@ -19,12 +19,13 @@ from comity.domain.roles import INVESTIGATOR
 from comity.errors import LedgerBehind, NotFound, NotSignedIn, PhotographRefused, TooMany
 from comity.ports import Person
 from comity.web.app import new_app
-from comity.web.limits import BODY_BYTES_MAX
+from comity.web.bodies import BODY_BYTES_MAX
 from comity.web.session import role, signed_in
 
 SHAPE = {"type", "title", "status", "detail", "advice", "trace_id", "details"}
 SECRET = "Jane-Q-Public-1990"  # noqa: S105 - what a stranger sends, and must never read again
 LIMIT = 64 * 1024
+BEARER = {"authorization": "Bearer open-sesame"}
 
 
 class OnePerson:
@@ -82,6 +83,11 @@ def web(app: FastAPI) -> TestClient:
     return TestClient(app)
 
 
+@pytest.fixture
+def known(app: FastAPI) -> TestClient:
+    return TestClient(app, headers=BEARER)
+
+
 @pytest.mark.parametrize(
     ("which", "status", "kind"),
     [
@@ -103,7 +109,11 @@ def test_every_error_has_the_one_shape(web: TestClient, which: str, status: int,
 
 
 def test_what_the_framework_refuses_has_the_same_shape(web: TestClient) -> None:
-    for answer in (web.get("/nowhere"), web.post("/who", headers={"authorization": "Bearer x"}), web.post("/body", json={})):
+    for answer in (
+        web.get("/nowhere"),
+        web.post("/who", headers={"authorization": "Bearer x"}),
+        web.post("/body", json={}, headers=BEARER),
+    ):
         assert set(answer.json()) == SHAPE
         assert answer.headers["content-type"] == "application/problem+json"
 
@@ -119,7 +129,7 @@ def test_an_upload_is_never_written_to_a_temporary_file() -> None:
     def memory(photograph: UploadFile) -> bool:
         return bool(photograph._in_memory)
 
-    assert TestClient(app).post("/memory", files={"photograph": b"x" * (BODY_BYTES_MAX - LIMIT)}).json() is True
+    assert TestClient(app, headers=BEARER).post("/memory", files={"photograph": b"x" * (BODY_BYTES_MAX - LIMIT)}).json() is True
 
 
 def test_our_details_go_out_as_facts_for_machines(web: TestClient) -> None:
@@ -135,8 +145,8 @@ def test_whoever_may_try_again_is_told_when(web: TestClient) -> None:
 @pytest.mark.parametrize(
     "sent", [{"number": SECRET}, {"number": 1, SECRET: 1}, [SECRET], {"number": {f"{SECRET} {SECRET}": SECRET}}, SECRET]
 )
-def test_a_refused_form_names_the_field_and_never_what_stood_in_it(web: TestClient, sent: object) -> None:
-    answer = web.post("/body", json=sent)
+def test_a_refused_form_names_the_field_and_never_what_stood_in_it(known: TestClient, sent: object) -> None:
+    answer = known.post("/body", json=sent)
     assert answer.status_code == 422
     assert SECRET not in answer.text
     assert set(answer.json()["details"]["fields"][0]) == {"loc", "msg"}
@@ -152,14 +162,14 @@ def test_a_bug_shows_and_logs_its_place_but_not_what_was_worked_on(web: TestClie
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_body_over_the_limit_is_413_announced_or_not(web: TestClient, streamed: bool) -> None:  # noqa: FBT001
+def test_a_body_over_the_limit_is_413_announced_or_not(known: TestClient, streamed: bool) -> None:  # noqa: FBT001
     body = b"x" * (LIMIT + 1)
     content = iter([body[:100], body[100:]]) if streamed else body
-    answer = web.post("/body", content=content, headers={"content-type": "application/json"})
+    answer = known.post("/body", content=content, headers={"content-type": "application/json"})
     assert answer.status_code == 413
     assert set(answer.json()) == SHAPE
-    assert web.post("/upload", files={"photograph": body}).status_code == 413
-    assert web.post("/upload", files={"photograph": b"x" * 100}).json() == 100
+    assert known.post("/upload", files={"photograph": body}).status_code == 413
+    assert known.post("/upload", files={"photograph": b"x" * 100}).json() == 100
 
 
 def test_every_answer_forbids_frames_sniffing_and_caches(web: TestClient) -> None:
@@ -179,18 +189,26 @@ def test_another_site_cannot_act_with_this_browsers_cookie(app: FastAPI) -> None
     assert web.post("/body", json={"number": 1}, headers={"authorization": "Bearer open-sesame"}).status_code == 200
 
 
+@pytest.mark.parametrize("before", ["a[b]=c", 'x="', "x=\\", "$Version=1", "\u00e4=1"])
+def test_what_stands_before_a_cookie_hides_it_from_nobody(app: FastAPI, before: str) -> None:
+    """Whoever reads the cookie to know the person, and to ask where a request comes from, reads the same one."""
+    web = TestClient(app)
+    sent = {b"cookie": f"{before}; comity_session=open-sesame".encode("latin-1")}
+    signed_in = web.get("/who", headers=sent).status_code == 200
+    assert web.post("/body", json={"number": 1}, headers=sent).status_code == (403 if signed_in else 401)
+
+
 def test_an_unknown_host_name_is_refused(web: TestClient) -> None:
     assert web.get("/who", headers={"host": "evil.example"}).status_code == 400
 
 
 def test_a_person_is_known_by_cookie_or_bearer_and_let_in_by_role(app: FastAPI) -> None:
     web = TestClient(app)
-    bearer = {"authorization": "Bearer open-sesame"}
     assert web.get("/who").status_code == 401
     assert web.get("/who", headers={"authorization": "Bearer x"}).status_code == 401
-    assert web.get("/who", headers=bearer).json() == "u-000000000000"
+    assert web.get("/who", headers=BEARER).json() == "u-000000000000"
     assert TestClient(app, cookies={"comity_session": "open-sesame"}).get("/who").status_code == 200
-    assert web.post("/investigate", headers=bearer).status_code == 403
+    assert web.post("/investigate", headers=BEARER).status_code == 403
     with pytest.raises(ValueError, match="no such role"):
         role("investigater")
 

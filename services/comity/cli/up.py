@@ -18,12 +18,17 @@ from comity.cli.output import emit, errors, fields, say
 from comity.cli.sign_in import ensure_operator
 from comity.errors import Conflict, Unavailable
 from comity.settings import Settings
+from comity.web.hosts import is_loopback
 
 if TYPE_CHECKING:
     from comity.bootstrap import Exchange
     from comity.serving import Server
 
 STATUS_SECONDS = 2.0
+OPEN_WARNING = (
+    "Warning: {host} is reached from other machines, and what is sent there is not encrypted. Serve on 127.0.0.1 and put a proxy "
+    "with TLS in front, named in COMITY_HOSTS and COMITY_PROXIES."
+)
 app = typer.Typer()
 
 
@@ -102,12 +107,14 @@ def _links(exchange: Exchange, server: Server) -> list[dict[str, str]]:
 
 def _announce(said: State, exchange: Exchange, server: Server, links: list[dict[str, str]]) -> None:
     docs = f"{server.url}/docs"
+    warnings = [] if is_loopback(exchange.settings.host) else [OPEN_WARNING.format(host=exchange.settings.host)]
     data: dict[str, Any] = {
         "url": server.url,
         "docs": docs,
         "home": str(exchange.home.root),
         "log": _log(exchange),
         "links": links,
+        "warnings": warnings,
     }
 
     def show() -> None:
@@ -115,6 +122,8 @@ def _announce(said: State, exchange: Exchange, server: Server, links: list[dict[
         for link in links:
             say(f"{link['name']} ({link['party']}; {link['roles']}): {link['url']}")
         say("Each link signs in once, within ten minutes." if links else "Sign in: `comity user link NAME`, or --links here.")
+        for warning in warnings:
+            say(warning)
         say("Ctrl-C stops.")
 
     emit(said, data, show)

@@ -11,11 +11,12 @@ from comity.intake.services import IntakeServices
 from comity.web.app import new_app
 
 DESCRIPTION = "Where agencies, courts and the administrator enter what they have signed, and read where it stands."
+OPEN = ("/v1/sessions",)  # who signs in is not signed in yet
 
 
 def create(services: IntakeServices, *, hosts: Collection[str] = ()) -> FastAPI:
     """Return the intake service; ``hosts`` are the host names it answers to (none named: all)."""
-    app = new_app("comity intake", services.identity, description=DESCRIPTION, hosts=hosts)
+    app = new_app("comity intake", services.identity, description=DESCRIPTION, hosts=hosts, open_paths=OPEN)
     add(app, services)
     return app
 

@@ -16,12 +16,15 @@ from starlette.formparsers import MultiPartParser
 
 from comity.ports import Identity
 from comity.web import limits, problem
+from comity.web.bodies import BODY_BYTES_MAX, Bodies
+from comity.web.hosts import HostCheck
 
 # Spans would hold URLs, logs exceptions, and its own data bodies (read in FastAPI's source).
 TELEMETRY_OFF: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 API_VERSION = "1"
 ALWAYS = {
     400: "The request cannot be used",
+    408: "The request came too slowly",
     413: "The request is too large",
     429: "Too many requests; see Retry-After",
     500: "Something went wrong here",
@@ -29,7 +32,7 @@ ALWAYS = {
 }
 
 # A part over this goes into a temporary file on disk, where no erasure would ever find a face: so none does.
-MultiPartParser.spool_max_size = limits.BODY_BYTES_MAX
+MultiPartParser.spool_max_size = BODY_BYTES_MAX
 
 _PAGES = Environment(loader=PackageLoader("comity.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
@@ -42,13 +45,15 @@ def new_app(
     *,
     description: str = "",
     hosts: Collection[str] = (),
-    body_bytes_max: int = limits.BODY_BYTES_MAX,
+    open_paths: Collection[str] = (),
+    body_bytes_max: int = BODY_BYTES_MAX,
     render: problem.Render = problem.as_json,
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
     """Return an application with problems, limits, headers and offline documentation; routes are added to it.
 
-    ``hosts``: the host names it answers to (none named: all). ``render`` makes pages of problems, for people.
+    ``hosts``: the host names it answers to (none named: all). ``open_paths``: where a small body is read from somebody who is not
+    signed in yet. ``render`` makes pages of problems, for people.
     """
     app = FastAPI(
         telemetry=TELEMETRY_OFF,
@@ -62,9 +67,11 @@ def new_app(
         lifespan=lifespan,
     )
     app.state.identity = identity
-    # The last added is the outermost: headers around problems around limits.
-    app.add_middleware(limits.OriginCheck, hosts=hosts)
-    app.add_middleware(limits.BodyLimit, bytes_max=body_bytes_max)
+    # The last added is the outermost: headers around problems around checks, and the body last of all.
+    app.add_middleware(Bodies, identity=identity, bytes_max=body_bytes_max, open_paths=open_paths)
+    app.add_middleware(limits.OriginCheck)
+    if hosts:
+        app.add_middleware(HostCheck, names=hosts)
     problem.install(app, render)
     app.add_middleware(limits.SecurityHeaders)
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]

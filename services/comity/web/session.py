@@ -7,11 +7,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
+from starlette.datastructures import Headers
 
 from comity.domain.roles import ROLES
 from comity.errors import NotPermitted, NotSignedIn
 from comity.ports import Identity, Person
-from comity.web.limits import COOKIE
+from comity.web.limits import COOKIE, bearer, cookie
 
 SESSION_SECONDS = 12 * 3600  # a shift
 TOKEN_CHARS_MAX = 200  # ours have 43; another provider's would be looked up elsewhere
@@ -21,20 +22,30 @@ _BEARER = Security(HTTPBearer(auto_error=False, description="A session's token, 
 _COOKIE = Security(APIKeyCookie(name=COOKIE, auto_error=False, description="The same token, in a browser."))
 
 
-def token_of(request: Request) -> str | None:
-    """Return the session token that a request brings, Bearer first; None where it brings none."""
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    token = credentials.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
+def token_in(said: Headers) -> str | None:
+    """Return the session token among a request's headers, Bearer first; None where there is none."""
+    brought = bearer(said)
+    token = cookie(said) if brought is None else brought
     return token if token and len(token) <= TOKEN_CHARS_MAX else None
+
+
+def token_of(request: Request) -> str | None:
+    """Return the session token that a request brings; None where it brings none."""
+    return token_in(request.headers)
+
+
+def required_token(said: Headers) -> str:
+    """Return the session token among a request's headers. Raises NotSignedIn where there is none."""
+    token = token_in(said)
+    if token is None:
+        raise NotSignedIn("Nobody is signed in.", advice="Sign in with a link (`comity user link NAME`), or send a token.")
+    return token
 
 
 def signed_in(request: Request, _bearer: Annotated[object, _BEARER] = None, _cookie: Annotated[object, _COOKIE] = None) -> Person:
     """Return who is signed in, as a dependency or called with the request. Raises NotSignedIn."""
     identity: Identity = request.app.state.identity
-    token = token_of(request)
-    if token is None:
-        raise NotSignedIn("Nobody is signed in.", advice="Sign in with a link (`comity user link NAME`), or send a token.")
-    return identity.person(token)
+    return identity.person(required_token(request.headers))
 
 
 SignedIn = Annotated[Person, Depends(signed_in)]

@@ -1,0 +1,136 @@
+"""Bodies: nobody signed out makes the exchange read one, and nobody makes it hold more, or wait longer, than is named here.
+
+In this order, before the first byte is read: whose body it is, whether it is small enough, and whether there is room for it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from anyio import fail_after, to_thread
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from comity.errors import ComityError, InvalidInput, TooLarge, TooSlow, Unavailable
+from comity.ports import Identity
+from comity.web.session import required_token
+
+BODY_BYTES_MAX = 16 * 1024 * 1024  # eight photographs of 2 MB: more than a booking station makes
+OPEN_BYTES_MAX = 16 * 1024  # of a body that signs somebody in: a link's token or an assertion, and nothing else
+ROOM_BYTES = 256 * 1024 * 1024  # bodies in memory at once, over all services: a tenth of the smallest machine
+SHARE_BYTES = ROOM_BYTES // 4  # of these, one person's: whoever floods leaves room for the others
+PIECE_SECONDS = 10.0  # a client that sends nothing for so long has gone
+BODY_SECONDS = 30.0  # for a whole body, and a second more for each of these bytes:
+BYTES_PER_SECOND_MIN = 32 * 1024  # a quarter megabit: the slowest line that a station may have
+
+
+class Room:
+    """The memory that bodies may take at once, all together and for one person. Thread-safe."""
+
+    def __init__(self, bytes_max: int = ROOM_BYTES, share: int = SHARE_BYTES) -> None:
+        self._max, self._share = bytes_max, share
+        self._lock, self._taken = threading.Lock(), Counter[str]()
+
+    @contextmanager
+    def place(self, who: str, size: int) -> Iterator[None]:
+        """Keep room for one body of this person. Raises Unavailable where there is none."""
+        with self._lock:
+            if self._taken[who] + size > self._share or self._taken.total() + size > self._max:
+                self._taken += Counter()
+                raise Unavailable("Too much is being sent at once.", advice="Send fewer at a time, and this one again.")
+            self._taken[who] += size
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken[who] -= size
+                self._taken += Counter()  # drops the zeros
+
+
+ROOM = Room()  # one for all the services of a process: they share its memory
+
+
+class Bodies:
+    """Reads bodies for the application behind it. Raises NotSignedIn, InvalidInput, TooLarge, TooSlow or Unavailable."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        identity: Identity,
+        bytes_max: int = BODY_BYTES_MAX,
+        open_paths: Collection[str] = (),
+        room: Room = ROOM,
+    ) -> None:
+        self._app, self._identity, self._bytes_max, self._room = app, identity, bytes_max, room
+        self._open = frozenset(open_paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve; a body is read only for somebody signed in, or where signing in is what it is for."""
+        if scope["type"] != "http" or not brings_body(said := Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path in self._open:
+            who, bytes_max = "", min(OPEN_BYTES_MAX, self._bytes_max)
+        else:
+            person = await to_thread.run_sync(self._identity.person, required_token(said))
+            who, bytes_max = str(person.user_id), self._bytes_max
+        body = _Body(receive, send, bytes_max)
+        with self._room.place(who, body.announced(said)):
+            await self._app(scope, body.receive, body.send)
+        if body.failure is not None:
+            raise body.failure
+
+
+class _Body:
+    """One body as it comes in. What is wrong with it is kept: the framework calls it a broken form, and answers 400."""
+
+    def __init__(self, receive: Receive, send: Send, bytes_max: int) -> None:
+        self.failure: ComityError | None = None
+        self._receive, self._send, self._bytes_max = receive, send, bytes_max
+        self._got, self._since, self._whole = 0, time.monotonic(), False
+
+    def announced(self, said: Headers) -> int:
+        """Return how many bytes come, or how many may where that is not said. Raises TooLarge or InvalidInput."""
+        length = said.get("content-length")
+        if length is None:
+            return self._bytes_max
+        if not length.isascii() or not length.isdigit():
+            raise InvalidInput("The length of what is sent cannot be read.", advice="Send Content-Length in digits.")
+        if len(length) > len(str(self._bytes_max)) or int(length) > self._bytes_max:
+            raise self._too_large()
+        return int(length)
+
+    async def receive(self) -> Message:
+        if self._whole:  # what comes then is the client's leaving, for which a stream waits as long as it likes
+            return await self._receive()
+        left = BODY_SECONDS + self._got / BYTES_PER_SECOND_MIN - (time.monotonic() - self._since)
+        try:
+            with fail_after(min(PIECE_SECONDS, max(left, 0.0))):
+                message = await self._receive()
+        except TimeoutError:
+            self.failure = TooSlow("The rest of the request did not come in time.", advice="Send it again, on a better line.")
+            raise self.failure from None
+        self._got += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        if self._got > self._bytes_max:
+            self.failure = self._too_large()
+            raise self.failure
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self.failure is None:
+            await self._send(message)
+
+    def _too_large(self) -> TooLarge:
+        size = f"{self._bytes_max / 1024 / 1024:g} MiB" if self._bytes_max >= 1024 * 1024 else f"{self._bytes_max // 1024} KiB"
+        return TooLarge(f"The request is over {size}.", advice="Send fewer or smaller photographs at a time.")
+
+
+def brings_body(said: Headers) -> bool:
+    """Say whether a request announces a body, of whatever method: an empty one is none."""
+    return "transfer-encoding" in said or said.get("content-length", "0").strip("0") != ""

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from comity.adapters import sqlite_file
+from comity.adapters import sqlite_file, sqlite_log
 from comity.adapters.sqlite_file import padding
 from comity.adapters.sqlite_log import SqliteLog
 from comity.domain.log import JOURNAL, Entry, Topic
@@ -138,6 +138,16 @@ def test_a_clock_that_goes_back_does_not_take_the_log_with_it(path: Path) -> Non
     placed = [log.append(Topic.JOURNAL, Entry(None, b"x"), timeout_seconds=SECONDS) for _ in range(3)]
     log.close()
     assert [one.appended_at_ms for one in placed] == [1000, 1000, 2000]
+
+
+def test_one_wrong_reading_does_not_date_everything_after_it(path: Path) -> None:
+    """F17: a year ahead and back again; a minute is flattened, more is followed."""
+    back = sqlite_log.CLOCK_BACK_MS_MAX
+    ticks = iter([1_000_000, 32_000_000_000, 1_010_000, 1_010_000 - back, 1_010_000 - back - 1])
+    log = SqliteLog(path, clock_ms=lambda: next(ticks))
+    placed = [log.append(Topic.JOURNAL, Entry(None, b"x"), timeout_seconds=SECONDS) for _ in range(5)]
+    log.close()
+    assert [one.appended_at_ms for one in placed] == [1_000_000, 32_000_000_000, 1_010_000, 1_010_000, 1_010_000 - back - 1]
 
 
 def test_another_programs_file_is_refused_and_left_as_it_is(path: Path) -> None:

@@ -28,6 +28,12 @@ from comity.domain.log import Batch, Entry, Placed, Stream, Topic
 from comity.errors import Halted, NotAppended, OutcomeUnknown, Unavailable
 
 ASK_SECONDS_MAX = 5.0  # for the short reads of `end` and of a poll: only a checkpoint's last step can hold them up
+# Small steps back are flattened, so that dates in order stay in order. A larger one is a wrong clock set right: followed,
+# or one reading of a year ahead would date every entry of the coming year.
+CLOCK_BACK_MS_MAX = 60_000
+MOVED = """UPDATE streams SET next = next + 1,
+  clock_ms = CASE WHEN :now < clock_ms - :back THEN :now ELSE max(clock_ms, :now) END
+WHERE number = :number RETURNING next - 1, clock_ms"""
 
 
 def _clock_ms() -> int:
@@ -188,8 +194,8 @@ class SqliteLog:
 
     def _insert(self, connection: sqlite3.Connection, stream: Stream, entry: Entry) -> Placed:
         number = self._numbers[stream]
-        moved = "UPDATE streams SET next = next + 1, clock_ms = max(clock_ms, ?) WHERE number = ? RETURNING next - 1, clock_ms"
-        position, at_ms = connection.execute(moved, (self._clock_ms(), number)).fetchone()
+        values = {"now": self._clock_ms(), "back": CLOCK_BACK_MS_MAX, "number": number}
+        position, at_ms = connection.execute(MOVED, values).fetchone()
         place = number << PARTITION_BITS | position
         if stream.topic.compacted:
             older = "DELETE FROM entries WHERE place = (SELECT place FROM newest WHERE stream = ? AND key = ?)"

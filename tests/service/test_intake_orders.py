@@ -11,12 +11,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from builders import ALAMEDA, COURT, MADISON, MILWAUKEE, House, booking, intake_services
-from comity.domain.entries import RecordClass, ShareGranted
-from comity.domain.ids import GrantId
+from comity.domain.entries import RecordClass, RecordsSealed, ShareGranted
+from comity.domain.ids import GrantId, OrderId, RecordId
 from comity.domain.log import Entry, Topic
-from comity.errors import SuppressedRecord, TooMany
+from comity.errors import NotPermitted, SuppressedRecord, TooMany
 from comity.intake import pace
 from comity.intake.app import create
+from comity.wire.curve import SMALL_ORDER
 from comity.wire.envelope import to_entry
 from comity.wire.signing import SigningKey
 
@@ -133,6 +134,35 @@ def test_an_administrator_registers_agencies_courts_and_keys(house: House, admin
     assert administrator.post("/v1/keys", json=stranger | {"party": "MN-X"}).status_code == 200
     assert administrator.post("/v1/keys", json=stranger | {"role": "administrator"}).status_code == 422
     assert house.intake(COURT, "clerk").post("/v1/agencies", json=agency).status_code == 403
+
+
+def test_a_key_is_registered_under_an_id_of_its_partys_own(house: House, administrator: TestClient) -> None:
+    """FC-40."""
+    own, other = SigningKey.generate(), SigningKey.generate()
+    court = {"court_id": "MN-OWN", "name": "Own", "public_key": base64.b64encode(own.public_bytes).decode(), "kid": "mn-own-1"}
+    assert administrator.post("/v1/courts", json=court | {"kid": other.kid}).status_code == 400
+    assert administrator.post("/v1/courts", json=court | {"kid": "two\nlines"}).status_code == 400
+    assert administrator.post("/v1/courts", json=court).json()["kid"] == "mn-own-1"
+    again = {"party": "MN-OWN", "role": "court", "public_key": court["public_key"], "kid": "mn-own-2"}
+    assert administrator.post("/v1/keys", json=again).status_code == 409
+    taken = again | {"public_key": base64.b64encode(other.public_bytes).decode(), "kid": "mn-own-1"}
+    assert administrator.post("/v1/keys", json=taken).json()["details"]["reason"] == "key-known"
+    event = RecordsSealed(
+        OrderId("own-1"), "COURT_ORDER_ONLY", "wi-973.015", (RecordId("0" * 32),), (), house.exchange.now(), b""
+    )
+    receipt = house.exchange.orders.submit(house.exchange.journal.entry(event, key="k", signer=own.named("mn-own-1")))
+    assert receipt.order_id == "own-1"
+    with pytest.raises(NotPermitted):
+        house.exchange.orders.submit(house.exchange.journal.entry(event, key="k", signer=own))
+
+
+@pytest.mark.parametrize("octets", sorted(SMALL_ORDER), ids=bytes.hex)
+def test_a_key_that_proves_nothing_is_not_registered(administrator: TestClient, octets: bytes) -> None:
+    """F46."""
+    sent = {"court_id": "MN-WEAK", "name": "Weak", "public_key": base64.b64encode(octets).decode()}
+    refused = administrator.post("/v1/courts", json=sent)
+    assert (refused.status_code, refused.json()["details"]["reason"]) == (400, "weak-key")
+    assert "MN-WEAK" not in [c["court_id"] for c in administrator.get("/v1/courts").json()]
 
 
 def test_a_grant_is_made_listed_and_taken_back(house: House, chief: TestClient) -> None:

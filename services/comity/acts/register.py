@@ -9,10 +9,11 @@ from comity.domain.policy import REQUESTER_CLASSES, digest
 from comity.domain.posting import Agency, Court
 from comity.errors import Conflict, Halted, InvalidInput, Unavailable
 from comity.ports import LedgerView, Watch
+from comity.wire.curve import KEY_BYTES
+from comity.wire.keys import KEY_KNOWN, refuse_key
 from comity.wire.signing import SigningKey, key_id
 
 WAIT_SECONDS = 10.0
-KEY_BYTES = 32
 ADMINISTRATOR, EXCHANGE = PartyId("administrator"), PartyId("exchange")
 
 
@@ -44,40 +45,50 @@ class Register:
     def __init__(self, journal: Journal, ledger: LedgerView, watch: Watch, administrator: SigningKey) -> None:
         self._journal, self._ledger, self._watch, self._administrator = journal, ledger, watch, administrator
 
-    def agency(self, ori: Ori, name: str, requester_class: str, public_key: bytes) -> int:
+    def agency(self, ori: Ori, name: str, requester_class: str, public_key: bytes, kid: str | None = None) -> int:
         """Register an agency with its public key; return the position. Raises InvalidInput or Conflict."""
         if requester_class not in REQUESTER_CLASSES:
             raise InvalidInput(f"Unknown class {requester_class!r:.40}.", advice=f"Use one of: {', '.join(REQUESTER_CLASSES)}.")
         if self._ledger.rows(Agency, ori=ori):
             raise Conflict(f"{ori} is registered already.", advice="To add a key, register the key alone.")
-        self._check_key(public_key)
+        self._check_key(public_key, kid)
         self._enter(e.AgencyRegistered(ori, name, requester_class), ori)
-        return self.key(PartyId(ori), e.Role.AGENCY, public_key)
+        return self.key(PartyId(ori), e.Role.AGENCY, public_key, kid)
 
-    def court(self, court_id: PartyId, name: str, public_key: bytes) -> int:
+    def court(self, court_id: PartyId, name: str, public_key: bytes, kid: str | None = None) -> int:
         """Register a court with its public key; return the position. Raises InvalidInput or Conflict."""
         if self._ledger.rows(Court, court_id=court_id):
             raise Conflict(f"{court_id} is registered already.", advice="To add a key, register the key alone.")
-        self._check_key(public_key)
+        self._check_key(public_key, kid)
         self._enter(e.CourtRegistered(court_id, name), court_id)
-        return self.key(court_id, e.Role.COURT, public_key)
+        return self.key(court_id, e.Role.COURT, public_key, kid)
 
-    def key(self, party: PartyId, role: e.Role, public_key: bytes) -> int:
-        """Register a party's public key (Ed25519, 32 bytes); return the position."""
-        kid = self._check_key(public_key)
-        return self._enter(e.KeyRegistered(kid, party, role, public_key), party)
+    def key(self, party: PartyId, role: e.Role, public_key: bytes, kid: str | None = None) -> int:
+        """Register a party's public key (Ed25519, 32 bytes), under its thumbprint or an id of the party's own."""
+        own = self._check_key(public_key, kid)
+        return self._enter(e.KeyRegistered(own, party, role, public_key), party)
 
-    def _check_key(self, public_key: bytes) -> KeyId:
+    def _check_key(self, public_key: bytes, kid: str | None) -> KeyId:
         """Return the key's id, before anything is entered. Raises InvalidInput or Conflict."""
         if len(public_key) != KEY_BYTES:
             raise InvalidInput("An Ed25519 public key has 32 bytes.", advice="Send the raw key in base64.")
-        kid = key_id(public_key)
-        if any(held.kid == kid for held in self._ledger.signing_keys()):
-            raise Conflict("This key is registered already, and a key speaks for one party.", advice="Make a new key.")
-        return kid
+        own = KeyId(kid) if kid is not None else key_id(public_key)
+        refusal = refuse_key(own, public_key, known_keys(self._ledger))
+        if refusal is None:
+            return own
+        kind = Conflict if refusal.reason == KEY_KNOWN else InvalidInput
+        raise kind(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
 
     def _enter(self, event: e.Party, key: str) -> int:
         position = self._journal.enter(event, key=key, signer=self._administrator).position
         if not self._watch.wait(position + 1, WAIT_SECONDS):
             raise Unavailable("It was entered, but the ledger has not confirmed it yet.", advice="See `comity status`.")
+        for posted in self._ledger.refusals_between(position, position + 1):
+            if posted.refused is not None:  # another registration of the same key was faster
+                raise Conflict(posted.refused.message, advice="See who takes part.", reason=posted.refused.reason)
         return position
+
+
+def known_keys(ledger: LedgerView) -> list[tuple[str, bytes]]:
+    """Return every key ever registered, with its id."""
+    return [(held.kid, held.public_key) for held in ledger.signing_keys()]

@@ -12,6 +12,7 @@ from comity.cli.connect import INTAKE, connect
 from comity.cli.context import State, state
 from comity.cli.output import emit, say, table
 from comity.domain.roles import ADMINISTRATOR
+from comity.errors import InvalidInput
 
 app = typer.Typer()
 agency = typer.Typer(no_args_is_help=True, help="Register agencies, and list them.")
@@ -26,6 +27,11 @@ PublicKey = Annotated[
     ),
 ]
 
+KeyName = Annotated[
+    str | None,
+    typer.Option("--key-id", help="The id that its signatures name; without one, its key's thumbprint.", metavar="KID"),
+]
+
 
 @agency.command("add", epilog="Example: comity agency add WI0130000 'Milwaukee Police Department' --class municipal")
 def add_agency(
@@ -36,9 +42,10 @@ def add_agency(
         str, typer.Option("--class", help="municipal, county, state, federal, tribal or foreign.", metavar="CLASS")
     ],
     public_key: PublicKey = None,
+    key_id: KeyName = None,
 ) -> None:
     """Register an agency with its first public key."""
-    body = {"ori": ori, "name": name, "requester_class": requester_class}
+    body = {"ori": ori, "name": name, "requester_class": requester_class, "kid": key_id}
     _register(state(ctx), "agencies", ori, body, public_key)
 
 
@@ -57,9 +64,10 @@ def add_court(
     court_id: Annotated[str, typer.Argument(help="Its id: letters, digits, dots and hyphens.", metavar="ID")],
     name: Annotated[str, typer.Argument(help="Its name.", metavar="NAME")],
     public_key: PublicKey = None,
+    key_id: KeyName = None,
 ) -> None:
     """Register a court with its first public key."""
-    _register(state(ctx), "courts", court_id, {"court_id": court_id, "name": name}, public_key)
+    _register(state(ctx), "courts", court_id, {"court_id": court_id, "name": name, "kid": key_id}, public_key)
 
 
 @court.command("list", epilog="Example: comity court list")
@@ -75,6 +83,8 @@ def _register(said: State, what: str, party: str, body: dict[str, Any], public_k
     """Register a party. A key made here waits in the home before its public half is sent: a crash in between loses nothing."""
     with connect(said, ADMINISTRATOR) as api:
         held_here = public_key is None
+        if held_here and body["kid"] is not None:
+            raise InvalidInput("A key that is made here bears its thumbprint.", advice="Send --public-key with --key-id.")
         if public_key is None:
             keyring = FolderKeyring(said.settings().home / "keys")
             public_key = base64.b64encode(keyring.issue(party).public_bytes).decode()

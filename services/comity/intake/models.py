@@ -12,6 +12,7 @@ from comity.domain.entries import IndexKind, RecordClass
 from comity.domain.policy import REQUESTER_CLASSES, RIGHTS, STATUTES
 from comity.wire.limits import CODES_MAX, PHOTOGRAPHS_MAX, SMALL_INT_MAX
 from comity.wire.sealing import NUMBER_CHARS_MAX
+from comity.wire.signing import KID_CHARS_MAX
 
 CHARGES_MAX = 100  # an indictment of some pages
 AGE_MAX = 130
@@ -32,6 +33,17 @@ Sentence = Annotated[str, StringConstraints(max_length=1_000)]
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PublicKey = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$"), Field(description="Ed25519, 32 raw bytes in base64.")
+]
+
+OwnKeyId = Annotated[
+    str | None,
+    Field(
+        default=None,
+        min_length=1,
+        max_length=KID_CHARS_MAX,
+        description="The id that the party's signatures name as kid; without one, the key's JWK thumbprint.",
+        examples=["lakeside-2026-01"],
+    ),
 ]
 
 
@@ -157,6 +169,7 @@ class AgencyIn(Sent):
     name: Name
     requester_class: Annotated[Word, words(*REQUESTER_CLASSES)] = Field(examples=["municipal"])
     public_key: PublicKey
+    kid: OwnKeyId
 
 
 class AgencyOut(BaseModel):
@@ -173,6 +186,7 @@ class CourtIn(Sent):
     court_id: PartyText
     name: Name
     public_key: PublicKey
+    kid: OwnKeyId
 
 
 class CourtOut(BaseModel):
@@ -188,6 +202,7 @@ class KeyIn(Sent):
     party: PartyText
     role: Literal["agency", "court"]
     public_key: PublicKey
+    kid: OwnKeyId
 
 
 class RegisteredOut(BaseModel):

@@ -35,8 +35,8 @@ def register_agency(sent: m.AgencyIn, person: Administrator, services: Services)
     """Register an agency, its class and its first public key."""
     del person
     raw = base64.b64decode(sent.public_key)
-    position = services.register.agency(Ori(sent.ori), sent.name, sent.requester_class, raw)
-    return m.RegisteredOut(position=position, kid=key_id(raw))
+    position = services.register.agency(Ori(sent.ori), sent.name, sent.requester_class, raw, sent.kid)
+    return m.RegisteredOut(position=position, kid=sent.kid or key_id(raw))
 
 
 @router.get("/agencies", responses=documented(401), summary="Agencies that take part")
@@ -52,8 +52,8 @@ def register_court(sent: m.CourtIn, person: Administrator, services: Services) -
     """Register a court and its first public key."""
     del person
     raw = base64.b64decode(sent.public_key)
-    position = services.register.court(PartyId(sent.court_id), sent.name, raw)
-    return m.RegisteredOut(position=position, kid=key_id(raw))
+    position = services.register.court(PartyId(sent.court_id), sent.name, raw, sent.kid)
+    return m.RegisteredOut(position=position, kid=sent.kid or key_id(raw))
 
 
 @router.get("/courts", responses=documented(401), summary="Courts that may enter orders")
@@ -76,8 +76,8 @@ def register_key(sent: m.KeyIn, person: Administrator, services: Services) -> m.
     )
     if not known:
         raise NotFound(f"No such {sent.role} is registered.", advice="Register it first, with its first key.")
-    position = services.register.key(PartyId(sent.party), Role(sent.role), raw)
-    return m.RegisteredOut(position=position, kid=key_id(raw))
+    position = services.register.key(PartyId(sent.party), Role(sent.role), raw, sent.kid)
+    return m.RegisteredOut(position=position, kid=sent.kid or key_id(raw))
 
 
 @router.post("/grants", responses=documented(401, 403, 404, 409), summary="Grant another agency")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import structlog
@@ -20,12 +20,14 @@ from comity.acts.indexes import Indexer
 from comity.acts.journal import Journal
 from comity.acts.opened import Opened
 from comity.acts.order import Orders
+from comity.acts.probes import Probes
 from comity.acts.register import ADMINISTRATOR, EXCHANGE, Register, found
 from comity.acts.release import Release
 from comity.acts.review import Examine
 from comity.acts.seal import Seal
 from comity.acts.search import Search
 from comity.acts.searches import Exposure, Searches, exposures
+from comity.adapters.drawing import PillowDrawing
 from comity.adapters.home import Home
 from comity.adapters.identity import FileIdentity
 from comity.adapters.key_vault import SqliteKeyVault, master_key, master_key_from
@@ -47,6 +49,7 @@ from comity.domain.posting import Agency
 from comity.duties import encoder, purge, quarantine
 from comity.duties.clock import Clock
 from comity.duties.encoder import EncoderDuty
+from comity.duties.probes import ProbeDuty
 from comity.duties.purge import PurgeDuty
 from comity.duties.quarantine import Quarantine, QuarantineDuty
 from comity.errors import Unavailable
@@ -125,7 +128,9 @@ class Exchange:
         self.journal = Journal(self.log, self.keyring.issue(EXCHANGE), self.now)
         self.indexer = Indexer(self.vault)
         self.release = Release(self.journal, self.ledger, self.watch)
-        self.opened = Opened(self.vault, self.photos)
+        self.drawing = PillowDrawing()
+        self.probes = Probes(self.vault, self.photos)
+        self.opened = Opened(self.vault, self.photos, self.probes, self.drawing, self.alarms)
         self.searches = Searches(self.log, self.ledger, self.watch, self.vault)
         self.enrol = Enrol(self.journal, self.ledger, self.vault, self.indexer)
         self.orders = Orders(self.journal, self.ledger, self.watch)
@@ -143,10 +148,11 @@ class Exchange:
             gallery=self.gallery,
             encoder=self.encoder,
             vault=self.vault,
-            photos=self.photos,
             indexer=self.indexer,
             release=self.release,
             opened=self.opened,
+            probes=self.probes,
+            drawing=self.drawing,
             searches=self.searches,
             now=self.now,
         )
@@ -192,6 +198,14 @@ class Exchange:
         )
         self.quarantining = QuarantineDuty(self.quarantine, self.watch, self.positions)
         self.clock = Clock(self.journal, self.settings.tick_seconds)
+        self.probe_duty = ProbeDuty(
+            log=self.log,
+            ledger=self.ledger,
+            probes=self.probes,
+            positions=self.positions,
+            now=self.now,
+            keep=timedelta(days=self.settings.probe_days),
+        )
         self.followers: dict[str, Follower] = {}
 
     # --- life ---
@@ -210,10 +224,13 @@ class Exchange:
         self._follow(encoder.NAME, Topic.ENROLMENTS, self.encoding.apply)
         self._follow(purge.NAME, Topic.JOURNAL, self.purge.apply)
         self._follow(quarantine.NAME, Topic.JOURNAL, self.quarantining.apply)
+        self.probe_duty.start()
 
     def stop(self) -> None:
         """Stop everything and close every file; idempotent."""
         self.clock.stop()
+        self.probe_duty.stop()
+        self.opened.close()
         for follower in reversed(self.followers.values()):
             follower.stop()
         self.followers.clear()

@@ -149,6 +149,26 @@ def test_a_turned_large_jpeg_reports_its_upright_size() -> None:
     assert (decoded.size, decoded.image.size) == ((1200, 1600), (600, 800))
 
 
+def test_a_motion_photograph_is_its_first_picture() -> None:
+    """FC-26: a film lies behind the picture, and its bytes are no scans."""
+    photograph = file(picture(), "JPEG", quality=95)
+    film = np.random.default_rng(7).bytes(8_000_000)
+    assert film.count(b"\xff\xda") > images.SCANS_MAX
+    assert difference(images.decode(photograph + b"MotionPhoto_Data" + film), gradient()) < 4
+
+
+def test_a_thumbnails_scans_are_not_the_pictures() -> None:
+    exif = b"Exif\0\0II*\0\x08\0\0\0\0\0" + b"\xff\xda\0\x02" * (images.SCANS_MAX + 1)
+    assert images.decode(file(picture(), "JPEG", exif=exif)).size == SIZE
+
+
+def test_a_telephones_fifty_megapixels_are_decoded_at_half_their_size() -> None:
+    """FC-27."""
+    photograph = file(Image.new("RGB", (8_160, 6_120), (90, 120, 150)), "JPEG", quality=30)
+    decoded = images.decode(photograph)
+    assert (decoded.size, decoded.image.size, decoded.reduction) == ((8_160, 6_120), (4_080, 3_060), 2)
+
+
 # --- what is refused
 
 
@@ -173,6 +193,7 @@ def test_random_bytes_are_refused() -> None:
         ("AVIF", b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + bytes(200)),
         ("PDF", b"%PDF-1.7\n" + bytes(200)),
         ("TIFF", file(picture(), "TIFF")),
+        ("JPEG 2000", b"\xff\x4f\xff\x51" + bytes(200)),
         ("GIF", file(picture(), "GIF")),
         ("GIF", file(picture(), "GIF", save_all=True, append_images=[Image.new("RGB", SIZE)])),
     ],
@@ -201,6 +222,12 @@ def test_a_bomb_is_refused_from_its_header(size: tuple[int, int], monkeypatch: p
 
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", explode)
     assert refusal(png_header(*size)) == "too-many-pixels"
+
+
+def test_a_large_jpeg_of_several_scans_is_refused_from_its_header() -> None:
+    """The decoder holds all of its coefficients, at whatever size it is decoded."""
+    large = Image.new("L", (8_160, 6_120))
+    assert refusal(file(large, "JPEG", progressive=True)) == "too-many-pixels"
 
 
 def test_a_webp_that_claims_a_huge_canvas_is_refused() -> None:

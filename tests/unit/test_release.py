@@ -293,6 +293,44 @@ def test_a_disclosure_opens_what_it_shows_and_as_far_as_the_grant_goes(core: Cor
         disclosure.owner(record(2))
 
 
+@pytest.mark.parametrize("right", ["view", "reveal"])
+@pytest.mark.usefixtures("keeps_up")
+def test_a_right_that_is_known_to_be_taken_back_is_not_used(core: Core, right: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 4: what the ledger knows already counts for each right, as it does for the record itself."""
+    core.say(grant("g2", rights=(right,)), A)
+    waits, revocations = core.watch.wait, iter([e.ShareRevoked(GrantId("g2"))])
+
+    def wait(position: int, timeout_seconds: float) -> bool:
+        for revocation in revocations:
+            core.say(revocation, A)
+        return waits(position, timeout_seconds)
+
+    core.say(e.ShareRevoked(GrantId("g1")), A)
+    core.say(grant("g3", rights=("search",)), A)
+    search = Asked(core, (1, 2, 3))
+    search()
+    assert search.rendered[-1].allows(record(1), right)
+    monkeypatch.setattr(core.watch, "wait", wait)
+    search()
+    disclosure = search.rendered[-1]
+    assert disclosure.records == (record(1), record(2))
+    assert not disclosure.allows(record(1), right)
+
+
+@pytest.mark.usefixtures("keeps_up")
+def test_a_search_that_failed_after_it_was_entered_is_withheld(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No audit counts as a disclosure what nobody was told."""
+    search = Asked(core, (1,))
+    core.now = core.log.now = minutes(2)
+    with pytest.raises(Unavailable, match="clock"):
+        search()
+    assert said(core)[-2:] == ["SearchPerformed", "SearchWithheld"]
+    monkeypatch.setattr(core.log, "append", lambda *_, **__: (_ for _ in ()).throw(NotAppended("disk full")))
+    with pytest.raises(NotAppended):
+        search()
+    assert said(core)[-2:] == ["SearchPerformed", "SearchWithheld"]
+
+
 def test_a_projector_of_an_older_epoch_applies_nothing(core: Core) -> None:
     """Rule 11: the fake keeps the real ledger's contract."""
     seen = core.ledger.progress()

@@ -14,21 +14,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from comity.acts.journal import Journal
 from comity.domain import entries as e
-from comity.domain.ids import RecordId, SearchId
+from comity.domain.ids import RecordId
 from comity.domain.judge import Facts, Question, Verdict, verdict
 from comity.domain.posting import Record
-from comity.errors import LedgerBehind, Unavailable
+from comity.errors import ComityError, LedgerBehind, Unavailable
 from comity.ports import LedgerView, Watch
 
 ATTEMPTS_MAX = 6  # a storm of seals may upset some; then 503
 WAIT_SECONDS = 2.0  # how long the ledger is waited for
 AGE_SECONDS_MAX = 1.0  # an older answer is released again
+EXHAUSTED, FAILED = "attempts-exhausted", "failed"  # why a search was withheld
 TICK_AGE_MAX = timedelta(seconds=60)  # rule 8: without a clock nothing expires, so nothing is shown
 
 Answer = TypeVar("Answer")
@@ -62,9 +64,14 @@ class Disclosure:
         self.entry, self.place, self.question, self.records, self._facts = proposal.entry, place, question, chosen, facts
 
     def allows(self, record_id: RecordId, right: str) -> bool:
-        """Say whether this released record may also be viewed or revealed, judged at the same place and by the same rows."""
+        """Say whether this released record may also be viewed or revealed, judged by the same rows as its release.
+
+        As there, what is known already counts beside what stood at the place: a right that was taken back since is honoured.
+        """
         question = Question(self.question.requester, self.question.purpose, right, self.question.classes)
-        return record_id in self.records and verdict(self._facts, question, record_id, self.place) is Verdict.STANDS
+        return record_id in self.records and all(
+            verdict(self._facts, question, record_id, as_of) is Verdict.STANDS for as_of in (self.place, self._facts.applied)
+        )
 
     def owner(self, record_id: RecordId) -> str:
         """Return the agency that owns a released record."""
@@ -95,23 +102,28 @@ class Release:
     ) -> Answer:
         """Release what stands of what is proposed, and return the rendered answer.
 
-        ``propose(attempt)`` chooses anew each time.
+        ``propose(attempt)`` chooses anew each time; ``render`` does all the work that the answer needs, so that an order which
+        comes meanwhile is honoured by the next attempt. Photographs that were drawn once are there in the next.
         Raises NotAppended, OutcomeUnknown, LedgerBehind, Halted or Unavailable: then nothing was disclosed.
         """
-        search = None
-        for attempt in range(ATTEMPTS_MAX):
-            proposal = propose(attempt)
-            search = getattr(proposal.entry, "search_id", None)
-            began = time.monotonic()
-            place = self._journal.enter(proposal.entry, key=proposal.key).position
-            disclosure = self._judge(question, proposal, place)
-            if disclosure is None:
-                continue
-            answer = render(disclosure)
-            if time.monotonic() - began <= AGE_SECONDS_MAX:
-                return answer
-        if isinstance(proposal.entry, e.SearchPerformed):
-            self._give_up(search)
+        entered: Proposal | None = None
+        try:
+            for attempt in range(ATTEMPTS_MAX):
+                proposal = propose(attempt)
+                began = time.monotonic()
+                place = self._journal.enter(proposal.entry, key=proposal.key).position
+                entered = proposal
+                disclosure = self._judge(question, proposal, place)
+                if disclosure is None:
+                    continue
+                answer = render(disclosure)
+                if time.monotonic() - began <= AGE_SECONDS_MAX:
+                    return answer
+        except BaseException:
+            with suppress(ComityError):
+                self._give_up(entered, FAILED)
+            raise
+        self._give_up(entered, EXHAUSTED)
         raise Unavailable(
             "The records changed faster than an answer could be made; nothing was disclosed.", advice="Search again."
         )
@@ -141,6 +153,8 @@ class Release:
                 advice="Wait for the next tick; if it does not come, look at the clock in `comity status`.",
             )
 
-    def _give_up(self, search: SearchId | None) -> None:
-        if search is not None:
-            self._journal.enter(e.SearchWithheld(search, ATTEMPTS_MAX, "attempts-exhausted"), key=search)
+    def _give_up(self, entered: Proposal | None, reason: str) -> None:
+        """Enter that a search was not answered after all, so that no audit counts it as a disclosure."""
+        if entered is not None and isinstance(entered.entry, e.SearchPerformed):
+            search = entered.entry.search_id
+            self._journal.enter(e.SearchWithheld(search, entered.entry.attempt + 1, reason), key=search)

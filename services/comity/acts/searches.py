@@ -1,4 +1,4 @@
-"""What a search keeps: its candidates, sealed under the search's own key, opened again for review, reveal and recall."""
+"""What a search keeps: its face and candidates, encrypted under its own key, opened again for review, reveal and recall."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from comity.domain.judge import Facts, Question, Verdict, verdict
 from comity.domain.log import JOURNAL
 from comity.domain.posting import Reveal, Search, Withheld
 from comity.errors import KeyShredded, NotFound
-from comity.ports import EventLog, KeyVault, LedgerView, Watch
+from comity.ports import Box, EventLog, KeyVault, LedgerView, Watch
 from comity.wire import sealing
 from comity.wire.envelope import from_entry
 
@@ -32,11 +32,21 @@ class Proposed:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeFace:
+    """Which face was searched with: of which search's probe, its number there, and where it is."""
+
+    search_id: SearchId
+    number: int
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
-    """A search as the journal has it: its last attempt, its place, and what was proposed, best first."""
+    """A search as the journal has it: its last attempt, its place, the face, and what was proposed, best first."""
 
     entry: e.SearchPerformed
     place: int
+    face: ProbeFace
     proposed: tuple[Proposed, ...]
 
     def question(self, right: str) -> Question:
@@ -50,14 +60,17 @@ class Kept:
         return tuple(standing[: self.entry.shown_max])
 
 
-def seal_candidates(
-    key: bytes, search: SearchId, attempt: int, candidates: Sequence[Candidate]
+def encrypt_candidates(
+    key: bytes, search: SearchId, attempt: int, face: ProbeFace, candidates: Sequence[Candidate]
 ) -> tuple[bytes, tuple[Proposed, ...]]:
-    """Return the candidates' ciphertext, and each with its salted commitment."""
+    """Return the ciphertext of the face and the candidates, and each candidate with its salted commitment."""
     salts = [secrets.token_bytes(SALT_BYTES) for _ in candidates]
     proposed = tuple(Proposed(c, sealing.commitment(salt, c.record_id)) for c, salt in zip(candidates, salts, strict=True))
-    rows = [[c.record_id, c.score, c.photo, salt.hex()] for c, salt in zip(candidates, salts, strict=True)]
-    return sealing.seal(key, json.dumps(rows).encode(), context=candidates_context(search, attempt)), proposed
+    body = {
+        "face": [face.search_id, face.number, face.box],
+        "candidates": [[c.record_id, c.score, c.photo, salt.hex()] for c, salt in zip(candidates, salts, strict=True)],
+    }
+    return sealing.seal(key, json.dumps(body).encode(), context=candidates_context(search, attempt)), proposed
 
 
 class Searches:
@@ -89,7 +102,8 @@ class Searches:
         except KeyShredded:
             raise NotFound("This search is no longer kept.", advice="Search again.") from None
         plain = sealing.unseal(key, entry.candidates, context=candidates_context(entry.search_id, entry.attempt))
-        return Kept(entry, row.entered, tuple(_proposed(*fields) for fields in json.loads(plain)))
+        body = json.loads(plain)
+        return Kept(entry, row.entered, _face(*body["face"]), tuple(_proposed(*fields) for fields in body["candidates"]))
 
     def disclosed(self, kept: Kept) -> tuple[Proposed, ...]:
         """Return what this attempt disclosed, judged again from the ledger."""
@@ -110,6 +124,11 @@ class Searches:
         if not isinstance(event, e.SearchPerformed):
             raise NotFound("The journal's entry could not be read back.", advice="Try again.")
         return event
+
+
+def _face(search: str, number: int, box: Sequence[float]) -> ProbeFace:
+    x, y, width, height = box
+    return ProbeFace(SearchId(search), number, (x, y, width, height))
 
 
 def _proposed(record: str, score: float, photo: int, salt: str) -> Proposed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import threading
 import warnings
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from comity.errors import PhotographRefused
 
 BYTES_MAX = 12_000_000  # a 24-megapixel JPEG at quality 90; intake's body limit is above it
 PIXELS_MAX = 40_000_000  # 120 MB decoded: a few at once must fit beside the gallery in 2 GB
+DRAFTED_PIXELS_MAX = 64_000_000  # a telephone's JPEG of one scan, which is decoded at half its size: never held whole
 SIDE_MIN = 48  # pixels: below it the detector has no more than a cell or two to look at
 SCANS_MAX = 100  # in a JPEG; cameras write 1, progressive ones 10. Each costs a pass over all pixels, for a few bytes
 
@@ -43,6 +45,7 @@ _OTHER_FORMATS = (
     (4, b"ftypavif", "AVIF"),
     (4, b"ftyp", "HEIC"),
     (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
     (0, b"<svg", "SVG"),
     (0, b"<?xml", "SVG"),
 )
@@ -61,6 +64,10 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _TURNED = frozenset({5, 6, 7, 8})
+
+_MARKER = re.compile(rb"\xff+[^\x00\xff]")  # within compressed data 0xFF is followed by 0
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 
 _ANOTHER = "Send the photograph as JPEG, PNG, WebP or BMP."
 _AGAIN = "Save or export the photograph again as JPEG or PNG and send that file."
@@ -85,8 +92,8 @@ def decode(photograph: bytes, *, long_side_min: int | None = None) -> Decoded:
     """Decode a photograph into an upright 8-bit RGB picture.
 
     With ``long_side_min`` a JPEG may come back smaller (1/2, 1/4 or 1/8), its long side still at least that: several times
-    faster for large ones. Transparency is laid on white; 16-bit grey keeps its upper byte; ink colours are converted
-    without a profile.
+    faster for large ones. One over 40 megapixels comes back smaller in any case. Transparency is laid on white; 16-bit grey
+    keeps its upper byte; ink colours are converted without a profile.
 
     Raises PhotographRefused with one of: not-an-image, format, too-large, too-small, too-many-pixels, too-complex,
     animated, truncated.
@@ -95,8 +102,7 @@ def decode(photograph: bytes, *, long_side_min: int | None = None) -> Decoded:
     with _opened(photograph) as image:
         size = image.size
         _check_header(image, photograph)
-        if long_side_min is not None:
-            _allow_reduction(image, long_side_min)
+        _allow_reduction(image, long_side_min)
         reduction = max(1, round(max(size) / max(image.size)))
         rgb = _loaded(image)
         orientation = _orientation(image)  # not before: for a PNG, asking decodes it, and hides that it is damaged
@@ -143,8 +149,9 @@ def _orientation(image: Image.Image) -> int:
 def _check_header(image: Image.Image, photograph: bytes) -> None:
     """Refuse what the header gives away, before anything is decoded."""
     width, height = image.size
-    if width * height > PIXELS_MAX:
-        raise _too_many_pixels()
+    scans = _scans(photograph) if isinstance(image, JpegImagePlugin.JpegImageFile) else 0
+    if width * height > (DRAFTED_PIXELS_MAX if scans == 1 else PIXELS_MAX):
+        raise _too_many_pixels()  # of several scans libjpeg holds every coefficient, however small the draft
     if min(width, height) < SIDE_MIN:
         raise PhotographRefused(
             "too-small",
@@ -157,17 +164,31 @@ def _check_header(image: Image.Image, photograph: bytes) -> None:
             "The file holds several pictures that play one after the other.",
             advice="Save the one picture that is meant as JPEG or PNG.",
         )
-    # Within compressed data 0xFF is always followed by 0, so this counts scans (and those of embedded thumbnails).
-    if isinstance(image, JpegImagePlugin.JpegImageFile) and photograph.count(b"\xff\xda") > SCANS_MAX:
+    if scans > SCANS_MAX:
         raise PhotographRefused("too-complex", "The JPEG is built from an unreasonable number of scans.", advice=_AGAIN)
 
 
-def _allow_reduction(image: Image.Image, long_side_min: int) -> None:
-    """Let the JPEG decoder skip detail that nobody asked for; other formats ignore it."""
+def _scans(photograph: bytes) -> int:
+    """Count a JPEG's scans as its decoder meets them: thumbnails before them, and a film behind the picture, are none."""
+    scans, at = 0, 0
+    while (marker := _MARKER.search(photograph, at)) is not None:
+        kind, at = marker.group()[-1], marker.end()
+        if kind == _END_OF_IMAGE or scans > SCANS_MAX:
+            break
+        if kind not in _ALONE:
+            at += int.from_bytes(photograph[at : at + 2], "big")
+        scans += kind == _START_OF_SCAN
+    return scans
+
+
+def _allow_reduction(image: Image.Image, long_side_min: int | None) -> None:
+    """Let the JPEG decoder skip detail that nobody asked for, or that would not fit; other formats ignore it."""
     width, height = image.size
-    wanted = long_side_min / max(width, height)
-    if wanted < 1:
+    if long_side_min is not None and long_side_min < max(width, height):
+        wanted = long_side_min / max(width, height)
         image.draft(None, (round(width * wanted), round(height * wanted)))
+    elif width * height > PIXELS_MAX:
+        image.draft(None, (width // 2, height // 2))
 
 
 def _loaded(image: Image.Image) -> Image.Image:

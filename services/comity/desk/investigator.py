@@ -12,11 +12,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from comity.acts.search import SearchRequest
+from comity.acts.opened import PAGE_SIDE
+from comity.acts.search import Pictures, SearchRequest
 from comity.desk import lists, particulars
 from comity.desk.forms import TEXT_CHARS_MAX, Form, Sent
 from comity.desk.pages import Pages
-from comity.desk.pictures import Drawn, draw
+from comity.desk.pictures import on_page
 from comity.desk.services import DeskServices
 from comity.desk.shelf import Shelf
 from comity.domain.candidate import SHOWN_DEFAULT, SHOWN_MAX
@@ -122,7 +123,7 @@ class InvestigatorPages:
         return self._page(request, "search_form.html", person, error=error, asked=asked, kept=kept, shown_max=SHOWN_MAX)
 
     def _pick(self, request: Request, person: Person, asked: Asked, probe: bytes) -> Response:
-        drawn = draw(probe)
+        drawn = self._services.search.drawing.draw(probe, side_max=PAGE_SIDE)
         picture = self._services.encoder.open(probe)
         boxes = _boxes([face.box for face in picture.faces], picture.size[0])
         return self._page(
@@ -131,10 +132,10 @@ class InvestigatorPages:
             person,
             status=HTTPStatus.UNPROCESSABLE_ENTITY,
             asked=asked,
-            probe=drawn,
+            probe=on_page(drawn),
             boxes=boxes,
             width=PICK_WIDTH,
-            height=_height(drawn),
+            height=round(drawn.height * PICK_WIDTH / drawn.width),
         )
 
     def _answer(self, request: Request, person: Person, found: lists.CandidateList) -> Response:
@@ -160,6 +161,7 @@ def _asked_for(person: Person, form: Form, probe: bytes) -> SearchRequest:
         classes=classes,
         shown_max=form.number("shown_max", SHOWN_DEFAULT) or 0,
         face=form.number("face"),
+        pictures=Pictures.PAGE,
     )
 
 
@@ -170,7 +172,3 @@ def _boxes(boxes: list[tuple[float, float, float, float]], width: int) -> list[B
         more_x, more_y = max(0.0, BUTTON_MIN - wide) / 2, max(0.0, BUTTON_MIN - high) / 2
         found.append(Box(number, x - more_x, y - more_y, wide + 2 * more_x, high + 2 * more_y))
     return found
-
-
-def _height(drawn: Drawn | None) -> int:
-    return PICK_WIDTH if drawn is None else round(drawn.height * PICK_WIDTH / drawn.width)

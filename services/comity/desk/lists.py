@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from comity.acts.search import SearchAnswer
-from comity.desk.pictures import Drawn, draw
+from comity.acts.search import Pictures, SearchAnswer
+from comity.desk.pictures import OnPage, on_page
 from comity.desk.services import DeskServices
 from comity.domain.ids import Ori, RecordId, SearchId
 from comity.domain.posting import Review, Search
@@ -31,7 +31,7 @@ class Card:
     rank: int
     score: float
     owner: str
-    photograph: Drawn | None = field(repr=False)
+    photograph: OnPage | None = field(repr=False)
     reviews: int
 
 
@@ -43,7 +43,8 @@ class CandidateList:
     root: SearchId
     answer: SearchAnswer = field(repr=False)
     cards: tuple[Card, ...] = field(repr=False)
-    probe: Drawn | None = field(repr=False)
+    probe: OnPage | None = field(repr=False)
+    face: OnPage | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def opened_again(services: DeskServices, search: str, person: Person) -> Candida
     """Open a kept search again: a new disclosure, judged anew. Raises as ``Search.reopen``."""
     party = Ori(person.party)
     root = first(services, SearchId(search), party)
-    return dressed(services, services.search.reopen(root, party, person.user_id), root, person)
+    return dressed(services, services.search.reopen(root, party, person.user_id, Pictures.PAGE), root, person)
 
 
 def dressed(services: DeskServices, answer: SearchAnswer, root: SearchId, person: Person) -> CandidateList:
@@ -88,12 +89,13 @@ def dressed(services: DeskServices, answer: SearchAnswer, root: SearchId, person
             shown.rank,
             shown.score,
             shown.owner,
-            draw(shown.photograph),
+            on_page(shown.photograph),
             reviews[original.get(shown.candidate, shown.candidate)],
         )
         for shown in answer.candidates
     )
-    return CandidateList(answer.search_id, root, answer, cards, draw(services.search.opened.probe(answer.search_id)))
+    probe, face = (answer.probe.whole, answer.probe.face) if answer.probe else (None, None)
+    return CandidateList(answer.search_id, root, answer, cards, on_page(probe), on_page(face))
 
 
 def listed(services: DeskServices, person: Person) -> list[Listed]:

@@ -1,41 +1,23 @@
-"""Photographs as they travel inside a page: redrawn upright, without metadata, no larger than a screen needs."""
+"""Photographs as they stand on a page: inside it, never by an address of their own. The release drew them already."""
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass, field
 
-from PIL import Image, ImageOps
-
-SIDE_MAX = 960  # pixels, long side
-QUALITY = 90
+from comity.ports import Drawn
+from comity.web.pictures import data_uri
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """A picture as a ``data:`` address, and its size in pixels."""
+class OnPage:
+    """A picture as a ``data:`` address, its size in pixels, and whether it only stands for one that cannot be shown."""
 
     uri: str = field(repr=False)
     width: int
     height: int
+    placeholder: bool
 
 
-def draw(photograph: bytes | None, side_max: int = SIDE_MAX) -> Drawn | None:
-    """Return a photograph for a page, or None where there is none or it cannot be read.
-
-    Only what the encoder took (a probe) or admitted (a record's) comes here, so its size in pixels is bounded already. Redrawing
-    keeps the stranger's bytes, and what a camera wrote into them, from the browser.
-    """
-    if not photograph:
-        return None
-    try:
-        with Image.open(io.BytesIO(photograph)) as image:
-            image.draft("RGB", (side_max, side_max))
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-    upright.thumbnail((side_max, side_max))
-    out = io.BytesIO()
-    upright.save(out, "JPEG", quality=QUALITY)
-    return Drawn(f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}", *upright.size)
+def on_page(drawn: Drawn | None) -> OnPage | None:
+    """Return a picture for a page, or None where there is none."""
+    return None if drawn is None else OnPage(data_uri(drawn), drawn.width, drawn.height, drawn.placeholder)

@@ -26,8 +26,13 @@ def record_key(record: RecordId) -> str:
 
 
 def search_key(search: SearchId) -> str:
-    """Return the vault's name for the key that a search's probe, candidates and reasons are encrypted under."""
+    """Return the vault's name for the key that a search's candidates and reasons are encrypted under."""
     return f"search/{search}"
+
+
+def probe_key(search: SearchId) -> str:
+    """Return the vault's name for the key of a search's probe alone, which is shredded when the probe's time is up."""
+    return f"probe/{search}"
 
 
 def photo_name(record: RecordId, version: int, photo: int) -> str:

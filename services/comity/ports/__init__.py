@@ -18,11 +18,15 @@ from comity.ports.gallery import (
 from comity.ports.ledger import Ledger, LedgerView, Posted, Progress, Refusals, RefusedEntry, Rejection, Rejections
 from comity.ports.log import EventLog, Positions, Reader, Watch
 from comity.ports.people import Identity, Person
+from comity.ports.pictures import Box, Drawing, Drawn
 from comity.ports.stores import Keyring, KeyVault, PhotoStore
 
 __all__ = [
     "Block",
+    "Box",
     "Candidates",
+    "Drawing",
+    "Drawn",
     "EventLog",
     "Extracted",
     "Face",

@@ -61,8 +61,11 @@ class CandidateOut(BaseModel):
     score: float = Field(ge=-1, le=1, description="Cosine similarity; no probability.")
     owner: str = Field(description="The agency whose record it is.")
     photograph: str | None = Field(
-        repr=False, description="A data: address, where photographs were asked for and the owner's grant lets them be viewed."
+        repr=False,
+        description="A data: address of a JPEG, where photographs were asked for and the owner's grant lets them be viewed: "
+        "redrawn upright at full size, with nothing else of the file.",
     )
+    placeholder: bool = Field(description="Whether the photograph could not be read: then a picture that says so stands for it.")
 
 
 class SearchOut(BaseModel):
@@ -75,6 +78,7 @@ class SearchOut(BaseModel):
     model: str
     score_floor: float = Field(description="Nothing below it is shown.")
     probe_quality: float | None = Field(description="0 to 100; null where a kept search was opened again.")
+    face: int = Field(ge=0, description="Which face of the probe was searched with.")
     caveat: str
 
 

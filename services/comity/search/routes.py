@@ -5,12 +5,11 @@ The handlers are plain functions, so that each runs in a thread of the pool: the
 
 from __future__ import annotations
 
-import base64
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, Path, UploadFile
 
-from comity.acts.search import SearchAnswer, SearchRequest
+from comity.acts.search import Pictures, SearchAnswer, SearchRequest
 from comity.domain.ids import Ori, SearchId
 from comity.domain.ids import ori as read_ori
 from comity.domain.roles import EXAMINER, INVESTIGATOR
@@ -18,6 +17,7 @@ from comity.errors import NotPermitted
 from comity.ports import Person
 from comity.search import models as m
 from comity.search.services import SearchServices, Services
+from comity.web.pictures import data_uri
 from comity.web.problem import documented
 from comity.web.session import role
 
@@ -28,8 +28,6 @@ Examiner = Annotated[Person, Depends(role(EXAMINER))]
 Either = Annotated[Person, Depends(role(INVESTIGATOR, EXAMINER))]
 SearchPath = Annotated[str, Path(pattern=r"^[0-9a-f]{24}$", description="The search's number.")]
 CandidatePath = Annotated[m.CandidateName, Path(description="The candidate's opaque name in this search.")]
-
-_SIGNATURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n", "image/png"), (b"RIFF", "image/webp"), (b"BM", "image/bmp"))
 
 
 @router.post("/searches", responses=documented(401, 403), summary="Search")
@@ -52,16 +50,17 @@ def search(
         classes=frozenset(asked.classes),
         shown_max=asked.shown_max,
         face=asked.face,
+        pictures=_pictures(asked.photographs),
         after=services.watermarks.place(asked.at_least) if asked.at_least else -1,
     )
-    return _answer(services, services.search(request), asked.photographs)
+    return _answer(services, services.search(request))
 
 
 @router.post("/searches/{search_id}/reopen", responses=documented(401, 403, 404), summary="Open a kept search again")
 def reopen(search_id: SearchPath, sent: m.ReopenIn, person: Either, services: Services) -> m.SearchOut:
     """Show a kept search of my agency again, judged anew: what has been sealed since is not there. It gets a new number."""
-    answer = services.search.reopen(SearchId(search_id), _requester(person), person.user_id)
-    return _answer(services, answer, sent.photographs)
+    pictures = _pictures(sent.photographs)
+    return _answer(services, services.search.reopen(SearchId(search_id), _requester(person), person.user_id, pictures))
 
 
 @router.post(
@@ -117,7 +116,11 @@ def _requester(person: Person) -> Ori:
         raise NotPermitted("Only an agency's people search.", advice="Sign in as somebody of an agency.") from None
 
 
-def _answer(services: SearchServices, answer: SearchAnswer, photographs: bool) -> m.SearchOut:  # noqa: FBT001
+def _pictures(photographs: bool) -> Pictures:  # noqa: FBT001 - as it was sent
+    return Pictures.FULL if photographs else Pictures.NONE
+
+
+def _answer(services: SearchServices, answer: SearchAnswer) -> m.SearchOut:
     return m.SearchOut(
         search_id=answer.search_id,
         as_of=services.watermarks.of(answer.place),
@@ -128,19 +131,14 @@ def _answer(services: SearchServices, answer: SearchAnswer, photographs: bool) -
                 rank=c.rank,
                 score=c.score,
                 owner=c.owner,
-                photograph=_data(c.photograph) if photographs else None,
+                photograph=None if c.photograph is None else data_uri(c.photograph),
+                placeholder=c.photograph is not None and c.photograph.placeholder,
             )
             for c in answer.candidates
         ],
         model=answer.model,
         score_floor=answer.score_floor,
         probe_quality=answer.probe_quality,
+        face=answer.face.number,
         caveat=answer.caveat,
     )
-
-
-def _data(photograph: bytes | None) -> str | None:
-    if photograph is None:
-        return None
-    media = next((name for start, name in _SIGNATURES if photograph.startswith(start)), "application/octet-stream")
-    return f"data:{media};base64,{base64.b64encode(photograph).decode()}"

@@ -1,0 +1,104 @@
+"""Destroys probes once their time is up, and those that no search knows: key first, then file.
+
+It writes in one place, its position, after what it destroyed; a crash before it destroys again, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from comity.acts.probes import Probes
+from comity.domain import entries as e
+from comity.domain.log import JOURNAL, Placed
+from comity.errors import ComityError
+from comity.ports import EventLog, LedgerView, Positions
+from comity.wire.codec import Undecodable
+from comity.wire.envelope import from_entry
+
+logger = structlog.get_logger(__name__)
+
+NAME = "probes"
+REST_SECONDS = 3_600.0  # a probe's time is counted in days
+READ_SECONDS, ENTRIES_MAX = 1.0, 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeDuty:
+    """A thread that destroys. One per exchange."""
+
+    log: EventLog
+    ledger: LedgerView
+    probes: Probes
+    positions: Positions
+    now: Callable[[], datetime]
+    keep: timedelta
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Begin, in the background."""
+        thread = threading.Thread(target=self._run, name="comity-probes", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def stop(self) -> None:
+        """Stop."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def sweep(self) -> int:
+        """Destroy the probes of the searches that were entered too long ago; return how many searches were looked at."""
+        at, looked_at = self.positions.load(NAME).get(str(JOURNAL.topic), 0), 0
+        with self.log.open({JOURNAL: at}) as reader:
+            while not self._stop.is_set():
+                batch = reader.poll(timeout_seconds=READ_SECONDS, entries_max=ENTRIES_MAX).get(JOURNAL)
+                due = [placed for placed in batch.entries if self._is_due(placed)] if batch else []
+                for placed in due:
+                    looked_at += self._destroyed(placed)
+                if batch is None or len(due) < len(batch.entries):
+                    at = due[-1].position + 1 if due else at
+                    break
+                at = batch.next
+        self.positions.save(NAME, str(JOURNAL.topic), at)
+        return looked_at
+
+    def sweep_orphans(self) -> int:
+        """Destroy the probes that no search knows; return how many."""
+        orphans = self.probes.orphans(self.ledger)
+        for search in orphans:
+            self.probes.destroy(search)
+        return len(orphans)
+
+    def _is_due(self, placed: Placed) -> bool:
+        return datetime.fromtimestamp(placed.appended_at_ms / 1000, UTC) + self.keep <= self.now()
+
+    def _destroyed(self, placed: Placed) -> int:
+        try:
+            event = from_entry(placed.entry).event
+        except Undecodable:
+            return 0
+        if not isinstance(event, e.SearchPerformed):
+            return 0
+        self.probes.destroy(event.search_id)
+        return 1
+
+    def _run(self) -> None:
+        orphans_left = True
+        while True:
+            try:
+                if orphans_left:
+                    self.sweep_orphans()
+                    orphans_left = False
+                self.sweep()
+            except ComityError as error:  # a disk or a log that is away: the next round does it
+                logger.warning("probes not destroyed", why=error.kind)
+            except Exception:
+                logger.exception("probes not destroyed")
+            if self._stop.wait(REST_SECONDS):
+                return

@@ -15,7 +15,7 @@ from comity.acts.release import Proposal
 from comity.domain import entries as e
 from comity.domain import posting as p
 from comity.domain.authority import event_id
-from comity.domain.ids import GrantId, OrderId, Ori, PartyId, RecordId, SearchId, UserId
+from comity.domain.ids import ExchangeId, GrantId, OrderId, OrderName, Ori, PartyId, RecordId, SearchId, UserId
 from comity.domain.judge import Facts, Question, Verdict, verdict
 from comity.domain.log import JOURNAL, Batch, Entry, Placed, Stream, Topic
 from comity.domain.merkle import Frontier
@@ -31,6 +31,7 @@ A, B, C = Ori("WI0130000"), Ori("WI0400000"), Ori("IL0160000")
 STRANGER = Ori("TX9999999")  # never registered
 COURT, OTHER_COURT = PartyId("court-1"), PartyId("court-2")
 ADMINISTRATOR, EXCHANGE = "administrator", "exchange"
+EXCHANGE_ID = ExchangeId("x-1")
 AGENCIES, COURTS = (A, B, C), (COURT, OTHER_COURT)
 BOOKINGS = frozenset({e.RecordClass.BOOKING})
 
@@ -66,9 +67,14 @@ def registered(party: str, role: e.Role) -> e.KeyRegistered:
     return e.KeyRegistered(key(party).kid, PartyId(party), role, key(party).public_bytes)
 
 
+def founded() -> e.ExchangeFounded:
+    """Return the first entry of all."""
+    return e.ExchangeFounded(EXCHANGE_ID, key(ADMINISTRATOR).kid, key(ADMINISTRATOR).public_bytes)
+
+
 def founding() -> list[tuple[e.JournalEntry, str]]:
-    """Return what a journal begins with: keys of the administrator, exchange, agencies and courts; each with its signer."""
-    said: list[e.JournalEntry] = [registered(ADMINISTRATOR, e.Role.ADMINISTRATOR), registered(EXCHANGE, e.Role.EXCHANGE)]
+    """Return what a journal begins with: its founding, keys of the exchange, agencies and courts; each with its signer."""
+    said: list[e.JournalEntry] = [founded(), registered(EXCHANGE, e.Role.EXCHANGE)]
     for agency in AGENCIES:
         said += [e.AgencyRegistered(agency, f"Agency {agency}", "county"), registered(agency, e.Role.AGENCY)]
     for court in COURTS:
@@ -104,14 +110,19 @@ def expungement(order: str, *numbers: int, indexes: Iterable[e.BlindIndex] = ())
     return e.RecordsExpunged(OrderId(order), "wi-165.84", tuple(map(record, numbers)), tuple(indexes), BASE)
 
 
-def unseal(order: str, *ends: str) -> e.RecordsUnsealed:
-    """Return an unseal that ends these orders."""
-    return e.RecordsUnsealed(OrderId(order), tuple(map(OrderId, ends)))
+def named(party: str, *orders: str) -> tuple[OrderName, ...]:
+    """Return the names of this party's orders."""
+    return tuple(OrderName(PartyId(party), OrderId(order)) for order in orders)
 
 
-def lift(order: str, *ends: str) -> e.ProvisionalSealLifted:
-    """Return a lift of these provisional seals."""
-    return e.ProvisionalSealLifted(OrderId(order), tuple(map(OrderId, ends)))
+def unseal(order: str, *ends: str, of: str = COURT, authority: str = "") -> e.RecordsUnsealed:
+    """Return an unseal that ends these orders of one party."""
+    return e.RecordsUnsealed(OrderId(order), named(of, *ends), authority)
+
+
+def lift(order: str, *ends: str, of: str = COURT, authority: str = "") -> e.ProvisionalSealLifted:
+    """Return a lift of these provisional seals of one party."""
+    return e.ProvisionalSealLifted(OrderId(order), named(of, *ends), authority)
 
 
 def grant(
@@ -206,12 +217,15 @@ class PureLedger:
         del requester, records, as_of
         return Facts(
             self._progress.next,
-            self._all(p.Record),
-            self._all(p.Index),
-            self._all(p.Suppression),
-            self._all(p.Grant),
-            self._all(p.Agency),
-            self._all(p.Tick),
+            records=self._all(p.Record),
+            indexes=self._all(p.Index),
+            suppressions=self._all(p.Suppression),
+            lifts=self._all(p.Lift),
+            revocations=self._all(p.Revocation),
+            keys=self._all(p.Key),
+            grants=self._all(p.Grant),
+            agencies=self._all(p.Agency),
+            ticks=self._all(p.Tick),
         )
 
     def prospect(self, targets: Collection[str]) -> Facts:

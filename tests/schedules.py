@@ -41,6 +41,7 @@ from journals import (
     ListLog,
     admission,
     expungement,
+    founding,
     grant,
     key,
     proposed,
@@ -81,8 +82,8 @@ class Parts:
 def founded() -> Core:
     """Return a journal in which B may search A's records."""
     core = Core()
-    for party, role in ((ADMINISTRATOR, e.Role.ADMINISTRATOR), (EXCHANGE, e.Role.EXCHANGE), (A, e.Role.AGENCY),
-                        (B, e.Role.AGENCY), (COURT, e.Role.COURT)):  # fmt: skip
+    core.say(founding()[0][0], ADMINISTRATOR)
+    for party, role in ((EXCHANGE, e.Role.EXCHANGE), (A, e.Role.AGENCY), (B, e.Role.AGENCY), (COURT, e.Role.COURT)):
         core.say(registered(party, role), ADMINISTRATOR)
     for agency in (A, B):
         core.say(e.AgencyRegistered(agency, "an agency", "county"), ADMINISTRATOR)
@@ -266,7 +267,8 @@ class World:
                 case e.RecordsSealed(order_id) | e.RecordsExpunged(order_id) as order:
                     covers[order_id] = order
                 case e.RecordsUnsealed(_, ends):
-                    covers = {k: o for k, o in covers.items() if k not in ends or isinstance(o, e.RecordsExpunged)}
+                    ended = {name.order_id for name in ends}
+                    covers = {k: o for k, o in covers.items() if k not in ended or isinstance(o, e.RecordsExpunged)}
         covered = {n for n in NUMBERS for o in covers.values() if record(n) in o.records or booking(n) in o.indexes}
         kin = KIN.get(number)
         return number not in known or not granted or number in covered or (kin in covered and kin in known)

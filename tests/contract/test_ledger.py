@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,14 +17,31 @@ from comity.adapters.sql.ledger import SqlLedger
 from comity.adapters.sql.positions import SqlPositions
 from comity.domain import entries as e
 from comity.domain import posting as p
-from comity.domain.ids import OrderId, Ori
+from comity.domain.ids import KeyId, OrderId, Ori
 from comity.domain.log import JOURNAL, Batch, Entry
 from comity.domain.merkle import Frontier
 from comity.errors import Halted
 from comity.ports import Posted, Progress
 from comity.projection.ledger import LedgerProjection
 from comity.projection.watch import PositionWatch
-from journals import COURT, A, B, Core, admission, grant, minutes, record, seal, signed, tag, unseal
+from journals import (
+    ADMINISTRATOR,
+    BASE,
+    COURT,
+    A,
+    B,
+    Core,
+    admission,
+    grant,
+    key,
+    minutes,
+    provisional,
+    record,
+    seal,
+    signed,
+    tag,
+    unseal,
+)
 
 
 @pytest.fixture
@@ -54,7 +70,7 @@ def test_a_zombie_of_an_older_epoch_rolls_back(core: Core) -> None:
     zombie = core.ledger.progress()
     core.ledger.claim(zombie.topic_id)
     before = stored(core)
-    posted = Posted(zombie.next, COURT, p.post(seal("o1", 1), zombie.next, p.Signer(COURT, e.Role.COURT), minutes(0)))
+    posted = Posted(zombie.next, COURT, p.post(seal("o1", 1), zombie.next, p.Signer(COURT, e.Role.COURT, KeyId("k")), minutes(0)))
     with pytest.raises(Halted, match="Another projector"):
         core.ledger.apply(zombie, moved(zombie), [posted])
     assert stored(core) == before
@@ -82,15 +98,37 @@ def test_an_entry_applied_twice_moves_the_ledger_once(core: Core) -> None:
     assert core.ledger.progress().next == seen.next + 1
 
 
-def test_a_gap_in_the_journal_halts(core: Core) -> None:
-    """Rule 1: the journal has no gaps."""
+def test_a_gap_that_holds_no_entry_is_passed_over_and_its_leaves_are_numbered_apart(core: Core) -> None:
+    """Rules 1 and 11: a transaction's marker takes a position too; a place stays a position."""
     core.say(admission(1))
-    core.say(admission(2))
+    start = core.ledger.progress()
+    placed = core.log.held()[start.next]
+    core.projection.apply(JOURNAL, Batch((), start.next + 2))
+    core.projection.apply(JOURNAL, Batch((replace(placed, position=start.next + 4),), start.next + 6))
+    after = core.ledger.progress()
+    assert (after.next, after.frontier.size) == (start.next + 6, start.frontier.size + 1)
+    assert core.watch.position == start.next + 6
+    assert [row.entered for row in core.ledger.rows(p.Record)] == [start.next + 4]
+    assert after.newest[-1][0] == start.next + 4
+
+
+def test_a_journal_that_goes_back_halts(core: Core) -> None:
+    """Rule 11: an entry is applied once."""
     start = core.ledger.progress().next
-    with pytest.raises(Halted, match="gap"):
-        core.projection.apply(JOURNAL, Batch(tuple(core.log.held()[start + 1 :]), start + 2))
-    assert core.ledger.rows(p.Record) == ()
-    assert core.watch.position == start
+    with pytest.raises(Halted, match="went back"):
+        core.projection.apply(JOURNAL, Batch(tuple(core.log.held()[start - 1 :]), start))
+    assert core.ledger.progress().next == start
+
+
+def test_a_journal_whose_newest_entries_differ_halts_however_long_it_is(core: Core) -> None:
+    """Rule 11: also past a power of two, where one root covers all of it."""
+    while core.ledger.progress().frontier.size & (core.ledger.progress().frontier.size - 1):
+        core.say(e.ClockTicked(BASE))
+        core.apply()
+    held = core.log.held()
+    held[-2] = replace(held[-2], appended_at_ms=held[-2].appended_at_ms + 1)
+    with pytest.raises(Halted, match="newest entries"):
+        LedgerProjection(core.log, core.ledger, PositionWatch()).starts()
 
 
 def test_another_journal_halts(core: Core) -> None:
@@ -107,7 +145,7 @@ def test_a_ledger_ahead_of_its_journal_halts(core: Core) -> None:
         LedgerProjection(core.log, core.ledger, PositionWatch()).starts()
 
 
-@pytest.mark.parametrize("statement", ["UPDATE suppression", "INSERT INTO refused", "INSERT INTO seen", "INSERT INTO record"])
+@pytest.mark.parametrize("statement", ["INSERT INTO lift", "INSERT INTO refused", "INSERT INTO seen", "INSERT INTO record"])
 def test_a_crash_inside_a_batch_leaves_nothing_of_it(core: Core, engine: Engine, statement: str) -> None:
     """R15: no half-applied state; applied again afterwards, whole."""
     core.say(seal("o1", 1), COURT)
@@ -130,14 +168,12 @@ def test_a_crash_inside_a_batch_leaves_nothing_of_it(core: Core, engine: Engine,
     assert core.watch.position == position.next
     core.projection.starts()
     core.apply()
-    assert [row.ended for row in core.ledger.rows(p.Suppression)] == [position.next + 1]
+    assert [row.entered for row in core.ledger.rows(p.Lift)] == [position.next + 1]
     assert [x.position for x in core.ledger.refusals()] == [position.next + 2]
 
 
 def test_keys_learned_in_a_batch_that_failed_are_forgotten(core: Core, engine: Engine) -> None:
     """Rule 7: a verdict over the journal's prefix alone, never over a half-applied batch."""
-    from journals import ADMINISTRATOR, key  # noqa: PLC0415 - this test alone
-
     core.say(e.KeyRevoked(key(COURT).kid), ADMINISTRATOR)
 
     def crash(*_: object) -> None:
@@ -154,9 +190,15 @@ def test_keys_learned_in_a_batch_that_failed_are_forgotten(core: Core, engine: E
     assert [row.order_id for row in core.ledger.rows(p.Suppression)] == ["o1"]
 
 
-def test_without_an_order_that_names_them_records_are_judged_by_one_statement(core: Core, engine: Engine) -> None:
-    """Rule 4: one statement, one snapshot, the position included."""
-    core.say(admission(1))
+@pytest.mark.parametrize("sealed", [False, True])
+def test_records_are_judged_by_one_statement_sealed_or_not(core: Core, engine: Engine, sealed: bool) -> None:  # noqa: FBT001
+    """Rule 4, R32: one statement, one snapshot, the position included; and no other path where an order names them."""
+    core.say(admission(1, A, tag(e.IndexKind.PHOTOGRAPH, "p")))
+    core.say(admission(2, A, tag(e.IndexKind.PHOTOGRAPH, "p")))
+    if sealed:
+        core.say(seal("o0", 1), COURT)
+        core.say(unseal("u0", "o0"), COURT)
+        core.say(seal("o1", 2), COURT)
     core.apply()
     said: list[str] = []
     raw = engine.raw_connection()
@@ -164,6 +206,7 @@ def test_without_an_order_that_names_them_records_are_judged_by_one_statement(co
     raw.close()  # back to the pool, from which the next one is taken
     facts = core.ledger.facts(B, [record(1)], 1)
     assert [row.record_id for row in facts.records] == [record(1)]
+    assert [row.order_id for row in facts.suppressions] == (["o0", "o1"] if sealed else [])
     assert len([text for text in said if not text.startswith("--")]) == 1
 
 
@@ -173,31 +216,6 @@ def test_an_order_that_names_a_record_without_indexes_is_among_its_facts(core: C
     core.say(seal("o1", 1), COURT)
     core.apply()
     assert [row.order_id for row in core.ledger.facts(B, [record(1)], 1).suppressions] == ["o1"]
-
-
-def test_facts_and_their_position_come_from_one_snapshot(core: Core, engine: Engine) -> None:
-    """Rule 4: where an order names a record, one transaction, begun by reading the position."""
-    core.say(admission(1))
-    core.say(seal("o0", 1), COURT)
-    core.say(unseal("u0", "o0"), COURT)
-    core.apply()
-    begun, applied = core.ledger.progress().next, threading.Event()
-    core.say(seal("o1", 1), COURT)
-
-    def meanwhile(_c: object, _cursor: object, text: str, *_: object) -> None:
-        if "FROM blind_index" in text and not applied.is_set():
-            applied.set()
-            other = threading.Thread(target=core.apply)
-            other.start()
-            other.join()
-
-    event.listen(engine, "before_cursor_execute", meanwhile)
-    facts = core.ledger.facts(B, [record(1)], begun)
-    event.remove(engine, "before_cursor_execute", meanwhile)
-    assert applied.is_set()
-    assert core.ledger.progress().next == begun + 1
-    assert (facts.applied, [row.order_id for row in facts.suppressions]) == (begun, ["o0"])
-    assert [row.order_id for row in core.ledger.facts(B, [record(1)], begun).suppressions] == ["o0", "o1"]
 
 
 def test_an_order_is_remembered_for_ever_by_signer_and_id(core: Core) -> None:
@@ -212,9 +230,10 @@ def test_an_order_is_remembered_for_ever_by_signer_and_id(core: Core) -> None:
     assert held[1] == place
     assert core.ledger.seen(B, "o1") is None
     assert {row.target for row in core.ledger.rows(p.Suppression)} == {f"record:{record(1)}", f"record:{record(3)}"}
-    assert [(x.position, x.refused.reason) for x in core.ledger.refusals(COURT) if x.refused] == [(place + 2, "same-id")]
-    assert core.ledger.refusals_between(place, place + 2) == ()
-    assert len(core.ledger.refusals_between(place, place + 3)) == 1
+    told = [(x.position, x.refused.reason) for x in core.ledger.refusals(COURT) if x.refused]
+    assert told == [(place + 2, "same-id"), (place + 1, "repeated")]
+    assert core.ledger.refusals_between(place, place + 1) == ()
+    assert len(core.ledger.refusals_between(place, place + 3)) == 2
 
 
 def test_records_are_found_by_their_own_id_and_by_their_indexes(core: Core) -> None:
@@ -256,11 +275,12 @@ def test_thousands_of_records_are_judged_in_one_read(core: Core) -> None:
 @pytest.mark.parametrize("at", [datetime(2199, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC), datetime(1900, 1, 1, tzinfo=UTC)])
 def test_the_first_and_last_time_that_the_wire_takes_come_back_as_they_were(core: Core, at: datetime) -> None:
     """Rule 8: a rounded expiry would be another one."""
-    core.say(grant("g1", expires_at=at), A)
+    core.say(provisional("o1", 1, lapses_at=at), COURT)
     core.apply()
-    (row,) = core.ledger.rows(p.Grant)
-    assert row.expires_at == at
-    assert row.expires_at.utcoffset() == timedelta(0)
+    (row,) = core.ledger.rows(p.Suppression)
+    assert row.lapses_at == at
+    assert row.lapses_at is not None
+    assert row.lapses_at.utcoffset() == timedelta(0)
 
 
 def test_a_naive_time_is_refused(core: Core) -> None:
@@ -277,7 +297,7 @@ def test_the_frontier_is_the_journals_own(core: Core) -> None:
 
     frontier = Frontier()
     for placed in core.log.held():
-        frontier = frontier.append(leaf(placed.entry))
+        frontier = frontier.append(leaf(placed))
     assert core.ledger.progress().frontier == frontier
 
 

@@ -14,7 +14,7 @@ from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import SqlLedger
 from comity.domain import entries as e
 from comity.domain import posting as p
-from comity.domain.authority import event_id, refuse
+from comity.domain.authority import COUNTED_ONCE, event_id, refuse
 from comity.domain.entries import IndexKind, RecordClass
 from comity.domain.ids import GrantId, Ori
 from comity.domain.judge import Facts, Question, Verdict, verdict
@@ -56,6 +56,7 @@ OWNERS = {1: A, 2: A, 3: B, 4: C}
 # Few words, so that records share them: what makes kin, and what orders name before anything bears it.
 INDEXES = [tag(kind, word) for kind in (IndexKind.BOOKING, IndexKind.PHOTOGRAPH, IndexKind.COURT_CASE) for word in "xy"]
 CLASSES = (RecordClass.BOOKING, RecordClass.BOOKING, RecordClass.MISSING, RecordClass.MINOR)
+SHARED = tuple(kind for kind in RecordClass if kind is not RecordClass.MINOR)
 MODES = ("DESTROY", "COURT_ORDER_ONLY", "CRIMINAL_JUSTICE_ONLY", "ANNOTATE")
 PURPOSES = ("serious-crime", "missing-person")
 ROLES = {ADMINISTRATOR: e.Role.ADMINISTRATOR, EXCHANGE: e.Role.EXCHANGE}
@@ -106,17 +107,18 @@ def admissions(draw: st.DrawFn) -> Said:
 def ordered(draw: st.DrawFn) -> Said:
     name, named = draw(orders), draw(numbers)
     ends = draw(st.lists(orders, min_size=1, max_size=2))
+    of, signer, authority = draw(signers), draw(signers), draw(st.sampled_from(["", "Order of 4 March"]))
     choices: list[e.JournalEntry] = [
         seal(name, *named, indexes=draw(indexes), mode=draw(st.sampled_from(MODES))),
         seal(name, *named),
         provisional(name, *named, lapses_at=draw(times)),
         expungement(name, *named, indexes=draw(indexes)),
-        unseal("u" + name, *ends),
-        unseal("v" + name, *ends),
-        lift("l" + name, *ends),
+        unseal("u" + name, *ends, of=of, authority=authority),
+        unseal("v" + name, *ends, of=of, authority=authority),
+        lift("l" + name, *ends, of=of, authority=authority),
     ]
     event = draw(st.sampled_from(choices))
-    return Said(event, draw(signers))
+    return Said(event, draw(st.sampled_from([of, signer])) if isinstance(event, e.Lift) else signer)
 
 
 @st.composite
@@ -132,7 +134,11 @@ def shared(draw: st.DrawFn) -> Said:
 
 others = st.one_of(
     times.map(lambda at: Said(e.ClockTicked(at), EXCHANGE)),
-    st.sampled_from([*AGENCIES, *COURTS]).map(lambda party: Said(e.KeyRevoked(key(party).kid), ADMINISTRATOR)),
+    st.builds(
+        lambda party, void_from: Said(e.KeyRevoked(key(party).kid, void_from), ADMINISTRATOR),
+        st.sampled_from([*AGENCIES, *COURTS]),
+        st.none() | st.integers(0, 60),
+    ),
     st.just(Said(registered(COURT, e.Role.COURT), ADMINISTRATOR)),
     st.just(Said(performed("s1"), EXCHANGE)),
 )
@@ -143,7 +149,7 @@ def beginning() -> list[Said]:
     said = [Said(event, party) for event, party in founding()] + [Said(e.ClockTicked(BASE), EXCHANGE)]
     for owner in AGENCIES:
         for grantee in AGENCIES:
-            terms = grant(f"{owner}-{grantee}", owner, grantee, classes=tuple(RecordClass), purposes=PURPOSES)
+            terms = grant(f"{owner}-{grantee}", owner, grantee, classes=SHARED, purposes=PURPOSES)
             said += [Said(terms, owner)] if owner != grantee else []
     return said
 
@@ -169,7 +175,7 @@ def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
         held = memory.rows[p.Key].get((key(one.party).kid,))
         assert held is None or isinstance(held, p.Key)
         signer = held if held is not None and held.holds(at) else None
-        refusal = refuse(one.event, at, signer, genesis=not memory.rows[p.Key])
+        refusal = refuse(one.event, signer, founded=bool(memory.rows[p.Exchange]), at=APPENDED_AT)
         own = event_id(one.event)
         if one.harm in ("garbage", "no headers", "tombstone"):
             refused[at] = "undecodable"
@@ -179,13 +185,14 @@ def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
             refused[at] = "forged"
         elif one.harm == "renamed" and own is not None:
             refused[at] = "id-differs"
-        elif isinstance(one.event, e.Order) and own is not None and (one.party, own) in taken:
-            if taken[one.party, own] != one.event:
-                refused[at] = "same-id"
+        elif isinstance(one.event, e.KeyRegistered) and (one.event.kid,) in memory.rows[p.Key]:
+            refused[at] = "key-known"
+        elif isinstance(one.event, COUNTED_ONCE) and (one.party, own) in taken:
+            refused[at] = "repeated" if taken[one.party, str(own)] == one.event else "same-id"
         else:
-            if isinstance(one.event, e.Order) and own is not None:
-                taken[one.party, own] = one.event
-            who = p.Signer(registered(one.party, ROLES[one.party]).party, ROLES[one.party])
+            if isinstance(one.event, COUNTED_ONCE):
+                taken[one.party, str(own)] = one.event
+            who = p.Signer(registered(one.party, ROLES[one.party]).party, ROLES[one.party], key(one.party).kid)
             memory.execute(p.post(one.event, at, who, APPENDED_AT), at)
     return memory, refused
 
@@ -225,7 +232,18 @@ def questions() -> Iterator[Question]:
 def whole(memory: p.MemoryLedger, applied: int) -> Facts:
     """Return every row as facts: the pure judgement is given all that there is."""
     of = {kind: tuple(memory.rows[kind].values()) for kind in memory.rows}
-    return Facts(applied, of[p.Record], of[p.Index], of[p.Suppression], of[p.Grant], of[p.Agency], of[p.Tick])  # type: ignore[arg-type]
+    return Facts(
+        applied,
+        records=of[p.Record],  # type: ignore[arg-type]
+        indexes=of[p.Index],  # type: ignore[arg-type]
+        suppressions=of[p.Suppression],  # type: ignore[arg-type]
+        lifts=of[p.Lift],  # type: ignore[arg-type]
+        revocations=of[p.Revocation],  # type: ignore[arg-type]
+        keys=of[p.Key],  # type: ignore[arg-type]
+        grants=of[p.Grant],  # type: ignore[arg-type]
+        agencies=of[p.Agency],  # type: ignore[arg-type]
+        ticks=of[p.Tick],  # type: ignore[arg-type]
+    )
 
 
 SETTINGS = settings(
@@ -297,8 +315,8 @@ def covered(said: list[Said], refused: dict[int, str], number: int, place: int) 
         elif isinstance(event, e.RecordsSealed | e.RecordsProvisionallySealed | e.RecordsExpunged):
             if not any(s.event == event and s.party == one.party for i, s in enumerate(said[:at]) if i not in refused):
                 standing[one.party, event.order_id] = event
-        elif isinstance(event, e.RecordsUnsealed | e.ProvisionalSealLifted):
-            standing = {k: v for k, v in standing.items() if not _ends(event, one.party, *k, v)}
+        elif isinstance(event, e.RecordsUnsealed | e.ProvisionalSealLifted) and not void(said, refused, at, place):
+            standing = {k: v for k, v in standing.items() if not _ends(event, *k, v)}
     return any(
         (record(number) in order.records or bears & set(order.indexes))
         and (party in COURTS or party == OWNERS[number])
@@ -307,10 +325,22 @@ def covered(said: list[Said], refused: dict[int, str], number: int, place: int) 
     )
 
 
-def _ends(event: e.Lift, by: str, party: str, order_id: str, order: e.Cover) -> bool:
+def void(said: list[Said], refused: dict[int, str], at: int, place: int) -> bool:
+    """Say whether a lift's key was revoked, by this place, from a position that is not after it (rule 13)."""
+    return any(
+        isinstance(one.event, e.KeyRevoked)
+        and one.event.kid == key(said[at].party).kid
+        and one.event.void_from is not None
+        and one.event.void_from <= at
+        for later, one in enumerate(said[:place])
+        if later not in refused
+    )
+
+
+def _ends(event: e.Lift, party: str, order_id: str, order: e.Cover) -> bool:
     provisional_only = isinstance(event, e.ProvisionalSealLifted) and not isinstance(order, e.RecordsProvisionallySealed)
     never = isinstance(order, e.RecordsExpunged) or provisional_only
-    return not never and order_id in event.ends and (by in COURTS or by == party)
+    return not never and any((name.party, name.order_id) == (party, order_id) for name in event.ends)
 
 
 @SETTINGS

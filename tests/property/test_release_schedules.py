@@ -114,10 +114,11 @@ def unknown_facts_let_through() -> Parts:
 
 
 def minus_one_taken_for_a_place() -> Parts:
-    """Besides its own guard the clock's stands in the way: no tick holds as of -1."""
+    """Besides its own guard the clock's and the key's stand in the way: no tick and no key holds as of -1."""
     clock = ("if tick is None or self._journal.now() - tick > TICK_AGE_MAX:", "if False:")
+    keys = ("if not all(facts.speaks(self._journal.kid, at) for at in (place, facts.applied)):", "if False:")
     journal = mutated(journal_module, ("if placed.position < 0:", "if False:"))["Journal"]
-    return Parts(release=released(clock).release, journal=journal)
+    return Parts(release=released(clock, keys).release, journal=journal)
 
 
 def position_published_before_the_commit() -> Parts:
@@ -165,7 +166,7 @@ def unseal_ends_expungements() -> Parts:
     def post(entry: e.JournalEntry, *rest: Any) -> tuple[p.Change, ...]:  # noqa: ANN401 - handed on
         changes = p.post(entry, *rest)
         if isinstance(entry, e.RecordsUnsealed):
-            return (p.End(p.Suppression, {"order_id": entry.ends}),)
+            return (p.End(p.Suppression, {"order_id": tuple(name.order_id for name in entry.ends)}),)
         return changes
 
     return Parts(patches=[(projection_module, "post", post)])

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from types import UnionType
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,15 +16,22 @@ from comity.domain import authority
 from comity.domain import entries as e
 from comity.domain.ids import KeyId, PartyId
 from comity.domain.posting import Key, Signer, post
-from journals import BASE, A, B, grant
+from comity.domain.sharing import LASTS_MAX
+from journals import BASE, COURT, A, B, grant, lift, unseal
 from strategies import events, events_of
 
 JOURNAL_TYPES: tuple[type, ...] = typing.get_args(e.JournalEntry)
+OWN_REASONS = ("not-yours", "no-authority", "unlawful-grant")  # an entitled role, the wrong words
 OUTSIDE: tuple[type, ...] = (e.RecordEnrolled, e.TemplatesExtracted, e.EnrolmentRejected)
 
 
 def held(role: e.Role, party: str = A) -> Key:
-    return Key(entered=0, kid=KeyId("k"), party=PartyId(party), role=role, public_key=bytes(32))
+    return Key(entered=0, key_id=KeyId("k"), party=PartyId(party), role=role, public_key=bytes(32))
+
+
+def reason(event: e.Event, role: e.Role, party: str = A) -> str | None:
+    refusal = authority.refuse(event, held(role, party), founded=True, at=BASE)
+    return refusal.reason if refusal else None
 
 
 def test_every_type_of_the_journal_has_its_row_and_no_other_type_has_one() -> None:
@@ -38,9 +49,9 @@ def test_each_role_enters_what_the_table_says_and_nothing_else(kind: type) -> No
     @settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
     @given(events_of(kind))
     def check(event: e.Event) -> None:
-        party = str(event.owner) if isinstance(event, e.ShareGranted) else A
-        entered = {role for role in e.Role if authority.refuse(event, 7, held(role, party), genesis=False) is None}
-        assert entered == e.MAY_ENTER.get(kind, frozenset())
+        refused = {role: authority.refuse(event, held(role), founded=True, at=BASE) for role in e.Role}
+        entered = {role for role, refusal in refused.items() if refusal is None or refusal.reason in OWN_REASONS}
+        assert entered == (frozenset() if kind is e.ExchangeFounded else e.MAY_ENTER.get(kind, frozenset()))
 
     check()
 
@@ -56,23 +67,55 @@ def test_no_disclosure_duty_or_admission_can_be_entered_by_a_party() -> None:
 @given(events())
 def test_an_unknown_key_enters_nothing(event: e.Event) -> None:
     """Rule 7: nor does the administrator's, after the first position or once a key is known."""
-    assert authority.refuse(event, 7, None, genesis=False) is not None
-    assert authority.refuse(event, 7, None, genesis=True) is not None
-    assert authority.refuse(event, 0, None, genesis=False) is not None
+    assert authority.refuse(event, None, founded=True, at=BASE) is not None
+    assert (authority.refuse(event, None, founded=False, at=BASE) is None) is isinstance(event, e.ExchangeFounded)
 
 
-@given(events_of(e.KeyRegistered))
-def test_the_first_key_is_the_administrators_own_at_position_0(event: e.KeyRegistered) -> None:
-    """DESIGN §3: position 0 is the root of trust."""
-    taken = authority.refuse(event, 0, None, genesis=True) is None
-    assert taken is (event.role is e.Role.ADMINISTRATOR)
+@given(events_of(e.ExchangeFounded))
+def test_an_exchange_is_founded_once(event: e.ExchangeFounded) -> None:
+    """DESIGN §3: the first founding entry is the root of trust; not even the administrator founds it again."""
+    assert authority.refuse(event, None, founded=False, at=BASE) is None
+    again = authority.refuse(event, held(e.Role.ADMINISTRATOR), founded=True, at=BASE)
+    assert again is not None
+    assert again.reason == "founded"
 
 
 def test_an_agency_grants_its_own_records_only() -> None:
     """R19, R55."""
-    refusal = authority.refuse(grant("g", B, A), 7, held(e.Role.AGENCY, A), genesis=False)
-    assert refusal is not None
-    assert refusal.reason == "not-yours"
+    assert reason(grant("g", B, A), e.Role.AGENCY) == "not-yours"
+    assert reason(grant("g", A, B), e.Role.AGENCY) is None
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"expires_at": BASE + LASTS_MAX + timedelta(milliseconds=1)},
+        {"purposes": ("immigration-enforcement",)},
+        {"purposes": ("serious-crime", "anything")},
+        {"purposes": ()},
+        {"rights": ("search", "copy")},
+        {"rights": ()},
+        {"classes": (e.RecordClass.BOOKING, e.RecordClass.MINOR)},
+        {"classes": ()},
+        {"grantee": A},
+    ],
+)
+def test_a_grant_by_event_obeys_what_the_form_obeys(terms: dict[str, Any]) -> None:
+    """R3, R19, R23: whoever enters it, and however."""
+    assert reason(replace(grant("g", A, B), **terms), e.Role.AGENCY) == "unlawful-grant"
+    assert reason(grant("g", A, B, expires_at=BASE + LASTS_MAX), e.Role.AGENCY) is None
+
+
+@pytest.mark.parametrize("end", [unseal, lift])
+def test_another_partys_order_is_ended_by_a_court_that_names_its_authority_alone(end: Callable[..., e.Lift]) -> None:
+    """R18a: an order's name is whose it is, and its id."""
+    assert reason(end("u", "o1", of=A), e.Role.AGENCY) is None
+    assert reason(end("u", "o1", of=COURT), e.Role.COURT, COURT) is None
+    assert reason(end("u", "o1", of=COURT), e.Role.AGENCY) == "not-yours"
+    assert reason(end("u", "o1", of=COURT, authority="a statute"), e.Role.AGENCY) == "not-yours"
+    assert reason(end("u", "o1", of=A), e.Role.COURT, COURT) == "no-authority"
+    assert reason(end("u", "o1", of=A, authority="  "), e.Role.COURT, COURT) == "no-authority"
+    assert reason(end("u", "o1", of=A, authority="Order of 4 March"), e.Role.COURT, COURT) is None
 
 
 def test_orders_and_acts_carry_their_own_id_and_a_revocation_and_duties_do_not() -> None:
@@ -88,4 +131,4 @@ def test_orders_and_acts_carry_their_own_id_and_a_revocation_and_duties_do_not()
 def test_posting_takes_every_entry_of_the_journal(event: e.Event) -> None:
     """Rule 7: only storage stops the projector, so no event may make posting fail."""
     if isinstance(event, JOURNAL_TYPES):
-        post(event, 3, Signer(PartyId(A), e.Role.AGENCY), BASE)  # type: ignore[arg-type]
+        post(event, 3, Signer(PartyId(A), e.Role.AGENCY, KeyId("k")), BASE)  # type: ignore[arg-type]

@@ -28,6 +28,7 @@ from journals import (
     admission,
     expungement,
     grant,
+    key,
     lift,
     minutes,
     provisional,
@@ -188,7 +189,7 @@ def test_of_two_orders_the_stricter_counts(core: Core) -> None:
     core.say(seal("o1", 1, mode="CRIMINAL_JUSTICE_ONLY"), COURT)
     core.say(seal("o2", 1), OTHER_COURT)
     assert core.verdict(1, A) is SUPPRESSED
-    core.say(unseal("u1", "o2"), OTHER_COURT)
+    core.say(unseal("u1", "o2", of=OTHER_COURT), OTHER_COURT)
     assert core.verdict(1, A) is STANDS
     assert core.verdict(1, B) is SUPPRESSED
 
@@ -236,8 +237,58 @@ def test_an_agency_cannot_end_a_courts_order_but_its_own(core: Core) -> None:
     core.say(seal("o2", 1), A)
     core.say(unseal("u2", "o1"), COURT)
     assert core.verdict(1, B) is SUPPRESSED
-    core.say(unseal("u3", "o2"), A)
+    core.say(unseal("u3", "o2", of=A), A)
     assert core.verdict(1, B) is STANDS
+
+
+def test_a_lift_ends_its_own_partys_order_of_that_number_and_no_others(core: Core) -> None:
+    """R18a: two courts and an agency use one number; each ends its own."""
+    for number, party in ((1, COURT), (2, OTHER_COURT), (3, A)):
+        core.say(admission(number))
+        core.say(seal("2026-001", number), party)
+    core.say(unseal("u1", "2026-001"), COURT)
+    assert [core.verdict(n, B) for n in (1, 2, 3)] == [STANDS, SUPPRESSED, SUPPRESSED]
+    core.say(unseal("u2", "2026-001", of=OTHER_COURT), COURT)
+    core.say(unseal("u3", "2026-001", of=A, authority="Order of 4 March"), COURT)
+    assert [core.verdict(n, B) for n in (1, 2, 3)] == [STANDS, SUPPRESSED, STANDS]
+    assert [x.refused.reason for x in core.ledger.refusals(COURT) if x.refused] == ["no-authority"]
+
+
+def test_an_order_that_was_lifted_stands_again_once_the_lifts_key_is_revoked_from_before_it(core: Core) -> None:
+    """Rule 13: at once, as of any later place; what was judged before the revocation stays as it was."""
+    core.say(seal("o1", 1), COURT)
+    stolen = core.say(unseal("u1", "o1"), COURT)
+    open_at = core.say(e.ClockTicked(minutes(1)))
+    core.say(e.KeyRevoked(key(COURT).kid, stolen), ADMINISTRATOR)
+    assert core.verdict(1, B) is SUPPRESSED
+    assert core.verdict(1, B, as_of=open_at + 1) is STANDS
+    core.ledger.reset()
+    core.projection.starts()
+    assert core.verdict(1, B) is SUPPRESSED
+
+
+def test_what_a_key_loosened_before_it_was_stolen_goes_on(core: Core) -> None:
+    """Rule 13: from the position named on, and only of that key."""
+    core.say(seal("o1", 1), COURT)
+    core.say(seal("o1", 1), OTHER_COURT)
+    core.say(unseal("u1", "o1", of=OTHER_COURT), OTHER_COURT)
+    lifted = core.say(unseal("u1", "o1"), COURT)
+    core.say(e.KeyRevoked(key(COURT).kid, lifted + 1), ADMINISTRATOR)
+    core.say(e.KeyRevoked(key(OTHER_COURT).kid, None), ADMINISTRATOR)
+    assert core.verdict(1, B) is STANDS
+
+
+def test_a_grant_by_a_stolen_key_is_void_and_the_thiefs_seal_is_not(core: Core) -> None:
+    """Rule 13: only what loosens is void."""
+    core.say(admission(2, C))
+    first = core.say(grant("g2", C, B), C)
+    core.say(seal("o1", 2), C)
+    assert core.verdict(2, B) is SUPPRESSED
+    core.say(unseal("u1", "o1", of=C), C)
+    assert core.verdict(2, B) is STANDS
+    core.say(e.KeyRevoked(key(C).kid, first), ADMINISTRATOR)
+    assert core.verdict(2, C) is SUPPRESSED
+    assert core.verdict(2, B) is SUPPRESSED
 
 
 def test_an_expungement_has_no_end(core: Core) -> None:

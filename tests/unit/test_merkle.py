@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comity.domain.log import Entry, leaf
+from comity.domain.log import JOURNAL, Entry, Placed, leaf
 from comity.domain.merkle import Frontier
 
 # The eight leaves and the roots of the first n of them, as certificate-transparency's merkle tree tests have them.
@@ -72,16 +72,25 @@ def test_bytes_that_do_not_fit_their_size_are_refused(size: int, data: bytes) ->
         Frontier.from_bytes(size, data)
 
 
+def placed(entry: Entry, at_ms: int = 0) -> Placed:
+    return Placed(entry, JOURNAL, 0, at_ms)
+
+
 @given(st.lists(st.tuples(st.none() | st.binary(max_size=3), st.none() | st.binary(max_size=3)), min_size=2, max_size=2,
                 unique=True))  # fmt: skip
 def test_two_entries_never_share_their_leaf(pair: list[tuple[bytes | None, bytes | None]]) -> None:
-    """R34: no part can pass for another; a key of no bytes is none."""
-    first, second = (Entry(key, value) for key, value in pair)
-    same = (first.key or b"", first.value) == (second.key or b"", second.value)
-    assert (leaf(first) == leaf(second)) is same
+    """R34: no part can pass for another; a key of no bytes is not none."""
+    first, second = (leaf(placed(Entry(key, value))) for key, value in pair)
+    assert first != second
+
+
+def test_the_logs_own_time_is_in_the_leaf() -> None:
+    """Rule 11: a verdict rests on it, so a changed one is told."""
+    entry = Entry(b"k", b"v")
+    assert leaf(placed(entry, 1)) != leaf(placed(entry, 2))
 
 
 def test_headers_cannot_pass_for_other_headers() -> None:
     """R34."""
     headers = [(("ab", b"c"),), (("a", b"bc"),), (("a", b"b"), ("c", b"")), ()]
-    assert len({leaf(Entry(b"k", b"v", h)) for h in headers}) == len(headers)
+    assert len({leaf(placed(Entry(b"k", b"v", h))) for h in headers}) == len(headers)

@@ -80,7 +80,7 @@ def quarantine(log: object, refusals: SqlRefusals, *keys: Key) -> Quarantine:
 
 
 def known(signer: SigningKey, party: str = "WI0130000") -> Key:
-    return Key(entered=1, kid=signer.kid, party=PartyId(party), role=Role.AGENCY, public_key=signer.public_bytes)
+    return Key(entered=1, key_id=signer.kid, party=PartyId(party), role=Role.AGENCY, public_key=signer.public_bytes)
 
 
 @example(Entry(b"", b"", (("", b""),) * 5_000), "")

@@ -49,7 +49,8 @@ def words(path: Path) -> Iterator[tuple[int, str]]:
 
 def test_every_file_is_short_and_says_what_it_is() -> None:
     texts = {path: path.read_text(encoding="utf-8") for path in PYTHON}
-    long = [f"{p.relative_to(ROOT)}: {t.count(chr(10))} lines" for p, t in texts.items() if t.count("\n") > FILE_LINES_MAX]
+    bounded = {path: text for path, text in texts.items() if path.parent != MIGRATIONS}
+    long = [f"{p.relative_to(ROOT)}: {t.count(chr(10))} lines" for p, t in bounded.items() if t.count("\n") > FILE_LINES_MAX]
     silent = [str(p.relative_to(ROOT)) for p, t in texts.items() if t and not ast.get_docstring(ast.parse(t))]
     assert not long
     assert not silent

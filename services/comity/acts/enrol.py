@@ -94,7 +94,7 @@ def signing_key(ledger: LedgerView, envelope: Envelope) -> Key:
     """Return the key that an envelope names, in force now. Raises NotPermitted."""
     now = ledger.progress().next
     for key in ledger.signing_keys():
-        if key.kid == envelope.kid and key.holds(now):
+        if key.key_id == envelope.kid and key.holds(now):
             return key
     raise NotPermitted("The signing key is not registered here.", advice="Register the public half of the key first.")
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from comity.acts.order import OrderReceipt, Orders
 from comity.domain import entries as e
 from comity.domain.ids import GrantId, Ori
-from comity.domain.policy import PURPOSES, REQUESTER_CLASSES, RIGHTS
+from comity.domain.policy import REQUESTER_CLASSES, RIGHTS
 from comity.domain.posting import Agency, Grant
+from comity.domain.sharing import LASTS_MAX, LAWFUL_PURPOSES, SHARED_CLASSES
 from comity.errors import InvalidInput, NotFound
 from comity.ports import LedgerView
 from comity.wire.envelope import to_entry
 from comity.wire.signing import SigningKey
 
-LASTS_MAX = timedelta(days=5 * 366)  # an agreement is looked at again: nothing is shared for ever by being forgotten
-SHARED_CLASSES = frozenset(e.RecordClass) - {e.RecordClass.MINOR}  # minors are never shared (R3)
-LAWFUL_PURPOSES = tuple(slug for slug, purpose in PURPOSES.items() if purpose.thresholds)
 IN_RETURN_CHARS_MAX = 500
 SOURCE = "desk"
 
@@ -90,7 +88,7 @@ def check(terms: Terms, now: datetime) -> None:
     ):
         _check_words(what, given, known)
     if terms.expires_at.tzinfo is None or not now < terms.expires_at <= now + LASTS_MAX:
-        raise InvalidInput("A grant ends on a day to come, at most five years from now.", advice="Send expires_at with its zone.")
+        raise InvalidInput("A grant ends on a day to come, at most a year from now.", advice="Send expires_at with its zone.")
     if len(terms.in_return) > IN_RETURN_CHARS_MAX:
         raise InvalidInput(f"What is given in return is told in {IN_RETURN_CHARS_MAX} characters.", advice="Shorten it.")
 

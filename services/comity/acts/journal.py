@@ -8,6 +8,7 @@ from datetime import datetime
 
 from comity.domain import entries as e
 from comity.domain.authority import event_id
+from comity.domain.ids import KeyId
 from comity.domain.log import Entry, Placed, Topic
 from comity.errors import OutcomeUnknown
 from comity.ports import EventLog
@@ -23,6 +24,11 @@ class Journal:
 
     def __init__(self, log: EventLog, signer: SigningKey, now: Callable[[], datetime]) -> None:
         self._log, self._signer, self.now = log, signer, now
+
+    @property
+    def kid(self) -> KeyId:
+        """Return the id of the exchange's own key."""
+        return self._signer.kid
 
     def enter(self, event: e.Event, *, key: str, topic: Topic = Topic.JOURNAL, signer: SigningKey | None = None) -> Placed:
         """Append an event durably and return it at its place. Raises NotAppended or OutcomeUnknown."""

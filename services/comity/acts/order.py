@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from comity.acts.enrol import receipt, signing_key, verified
 from comity.acts.journal import Journal
 from comity.domain import entries as e
-from comity.domain.authority import event_id, refuse
+from comity.domain.authority import REPEATED, event_id, refuse
 from comity.domain.log import Entry, Topic
 from comity.errors import Conflict, InvalidInput, LedgerBehind, NotPermitted
 from comity.ports import LedgerView, Watch
@@ -44,7 +44,7 @@ class Orders:
         key, own = signing_key(self._ledger, envelope), event_id(envelope.event) or envelope.event_id
         if not isinstance(envelope.event, PUBLISHED_BY_PARTIES):
             raise InvalidInput("This is no order, grant or registration.", advice="An enrolment is handed in by itself.")
-        refusal = refuse(envelope.event, self._ledger.progress().next, key, genesis=False)
+        refusal = refuse(envelope.event, key, founded=True, at=self._journal.now())
         if refusal is not None:
             raise NotPermitted(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
         digest = hashlib.sha256(envelope.value).digest()
@@ -61,5 +61,7 @@ class Orders:
             )
         for posted in self._ledger.refusals_between(placed.position, placed.position + 1):
             reason = posted.refused.reason if posted.refused else ""
+            if reason == REPEATED and (first := self._ledger.seen(key.party, own)) is not None:
+                return OrderReceipt(own, first[1], digest.hex(), 0, repeated=True)  # another sender of it was faster
             raise Conflict("The order was entered without effect.", advice="See the quarantine; send it anew.", reason=reason)
         return OrderReceipt(own, placed.position, receipt(placed).sha256, placed.appended_at_ms)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
+
 from comity.acts.journal import Journal
 from comity.domain import entries as e
-from comity.domain.ids import KeyId, Ori, PartyId
+from comity.domain.ids import ExchangeId, KeyId, Ori, PartyId
 from comity.domain.policy import REQUESTER_CLASSES, digest
 from comity.domain.posting import Agency, Court
 from comity.errors import Conflict, Halted, InvalidInput, Unavailable
@@ -14,23 +16,25 @@ from comity.wire.keys import KEY_KNOWN, refuse_key
 from comity.wire.signing import SigningKey, key_id
 
 WAIT_SECONDS = 10.0
+ID_BYTES = 12  # of an exchange's id: no two exchanges ever draw the same
 ADMINISTRATOR, EXCHANGE = PartyId("administrator"), PartyId("exchange")
 
 
 def found(journal: Journal, ledger: LedgerView, administrator: SigningKey, exchange: SigningKey) -> bool:
-    """Enter what a journal begins with, where missing: the administrator's key (the root of trust), policy, exchange's key.
+    """Enter what a journal begins with, where missing: its founding (the root of trust), the policy, the exchange's key.
 
     Return whether anything was entered. Raises Halted where the journal was founded by another administrator's key.
     """
-    held = {key.kid for key in ledger.signing_keys()}
+    held = {key.key_id for key in ledger.signing_keys()}
     if held and administrator.kid not in held:
         raise Halted(
             "This journal was founded with another administrator's key.",
             advice="Put the home's keys back that belong to this journal, or name another journal.",
         )
-    events: list[e.Party] = []
+    events: list[e.ExchangeFounded | e.Party] = []
     if administrator.kid not in held:
-        events.append(e.KeyRegistered(administrator.kid, ADMINISTRATOR, e.Role.ADMINISTRATOR, administrator.public_bytes))
+        own = ExchangeId(f"x-{secrets.token_hex(ID_BYTES)}")
+        events.append(e.ExchangeFounded(own, administrator.kid, administrator.public_bytes))
         events.append(e.PolicyAdopted(digest()))
     if exchange.kid not in held:
         events.append(e.KeyRegistered(exchange.kid, EXCHANGE, e.Role.EXCHANGE, exchange.public_bytes))
@@ -91,4 +95,4 @@ class Register:
 
 def known_keys(ledger: LedgerView) -> list[tuple[str, bytes]]:
     """Return every key ever registered, with its id."""
-    return [(held.kid, held.public_key) for held in ledger.signing_keys()]
+    return [(held.key_id, held.public_key) for held in ledger.signing_keys()]

@@ -137,6 +137,7 @@ class Release:
         if facts.applied < place:  # a ledger restored underneath: what was waited for is not what was read
             raise LedgerBehind("The ledger went back while it was read; nothing was disclosed.", advice="Try again.")
         self._check_clock(facts, place)
+        self._check_key(facts, place)
         standing = [r for r in proposal.records if verdict(facts, question, r, place) is Verdict.STANDS]
         chosen = tuple(standing[: proposal.shown_max])
         if len(chosen) < proposal.shown_max and not proposal.complete:
@@ -158,3 +159,11 @@ class Release:
         if entered is not None and isinstance(entered.entry, e.SearchPerformed):
             search = entered.entry.search_id
             self._journal.enter(e.SearchWithheld(search, entered.entry.attempt + 1, reason), key=search)
+
+    def _check_key(self, facts: Facts, place: int) -> None:
+        """Refuse to answer by an entry that the ledger refuses: its signer must speak for the exchange there, and still."""
+        if not all(facts.speaks(self._journal.kid, at) for at in (place, facts.applied)):
+            raise Unavailable(
+                "The exchange's own key does not hold in the journal; nothing was disclosed.",
+                advice="It was revoked: move keys/exchange.pem out of the home and start again, which registers a new one.",
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from comity.acts.opened import Opened
@@ -67,7 +67,7 @@ class Examine:
         review_id = secrets.token_hex(12)
         sealed = self._seal(kept, f"finding/{review_id}", {"finding": finding, "notes": notes[:TEXT_MAX]})
         entry = e.ReviewRecorded(
-            review_id, search, kept.entry.attempt, requester, user, kept.entry.purpose, proposed.commitment, sealed
+            review_id, 0, search, kept.entry.attempt, requester, user, kept.entry.purpose, proposed.commitment, sealed
         )
         return self._one(kept, proposed, entry, "search", lambda d: Reviewed(review_id, d.place, finding) if d.records else None)
 
@@ -84,7 +84,7 @@ class Examine:
         reveal_id = secrets.token_hex(12)
         sealed = self._seal(kept, f"reason/{reveal_id}", {"reason": reason[:TEXT_MAX]})
         entry = e.RecordRevealed(
-            reveal_id, search, kept.entry.attempt, requester, user, kept.entry.purpose, proposed.commitment, sealed
+            reveal_id, 0, search, kept.entry.attempt, requester, user, kept.entry.purpose, proposed.commitment, sealed
         )
 
         def render(disclosure: Disclosure) -> Revealed | None:
@@ -109,8 +109,12 @@ class Examine:
         render: Callable[[Disclosure], Answer | None],
     ) -> Answer:
         """Release one candidate, rendered before it leaves, so that an answer too old is released again."""
-        proposal = Proposal(entry, kept.entry.search_id, (proposed.candidate.record_id,), 1, complete=True)
-        answer = self._release(kept.question(right), lambda _: proposal, render)
+
+        def propose(attempt: int) -> Proposal:
+            again = replace(entry, attempt=attempt)
+            return Proposal(again, kept.entry.search_id, (proposed.candidate.record_id,), 1, complete=True)
+
+        answer = self._release(kept.question(right), propose, render)
         if answer is None:
             raise NotFound("There is no such candidate.", advice="Open the search again.")
         return answer

@@ -172,9 +172,10 @@ def exposures(searches: Searches, ledger: LedgerView, record: RecordId) -> tuple
 def _revealed(ledger: LedgerView, kept: Kept, proposed: Proposed, rank: int) -> list[Exposure]:
     """Return the reveals of one candidate that stood at their own places."""
     record, entry = proposed.candidate.record_id, kept.entry
+    last = {row.reveal_id: row for row in ledger.rows(Reveal, search_id=entry.search_id)}  # of its attempts, the last counts
     return [
         Exposure(row.entered, row.search_id, entry.requester, row.user, entry.purpose, rank, REVEALED)
-        for row in ledger.rows(Reveal, search_id=entry.search_id)
+        for row in last.values()
         if row.commitment == proposed.commitment
         and verdict(ledger.facts(entry.requester, [record], row.entered), kept.question("reveal"), record, row.entered)
         is Verdict.STANDS

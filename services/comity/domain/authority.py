@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from comity.domain import entries as e
-from comity.domain.posting import Key
+from comity.domain.rows import Key
+from comity.domain.sharing import unlawful
+
+REPEATED = "repeated"  # the reason of what was entered before, byte for byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,34 +20,72 @@ class Refusal:
     message: str
 
 
-def refuse(entry: e.Event, position: int, key: Key | None, genesis: bool) -> Refusal | None:  # noqa: FBT001
+def refuse(entry: e.Event, key: Key | None, *, founded: bool, at: datetime) -> Refusal | None:
     """Return why the holder of this key may not enter this, or None.
 
-    ``key`` is the signer's row as of the position (None: unknown there, or revoked). ``genesis``: no key is known yet, so the
-    administrator's own, self-signed at position 0, is taken as the root of trust.
+    ``key`` is the signer's row as of the position (None: unknown there, or revoked). ``founded``: the journal has its founding
+    entry; the first valid one, self-signed by the administrator's key, is the root of trust. ``at``: the log's own time of it.
     """
-    if genesis and isinstance(entry, e.KeyRegistered) and entry.role is e.Role.ADMINISTRATOR and position == 0:
-        return None
+    if isinstance(entry, e.ExchangeFounded):
+        return Refusal("founded", "This exchange was founded already.") if founded else None
     if key is None:
         return Refusal("unknown-key", "The signing key is not registered here, or was revoked before this position.")
     if (roles := e.MAY_ENTER.get(type(entry))) is None:
         return Refusal("not-a-journal-type", f"{type(entry).__name__} has no place in the journal.")
     if key.role not in roles:
         return Refusal("not-entitled", f"A key of role {key.role} may not enter {type(entry).__name__}.")
-    if isinstance(entry, e.ShareGranted) and str(entry.owner) != str(key.party):
+    return _refuse_terms(entry, key, at)
+
+
+def _refuse_terms(entry: e.Event, key: Key, at: datetime) -> Refusal | None:
+    match entry:
+        case e.ShareGranted():
+            return _refuse_grant(entry, key, at)
+        case e.ProvisionalSealLifted() | e.RecordsUnsealed():
+            return _refuse_lift(entry, key)
+        case _:
+            return None
+
+
+def _refuse_grant(grant: e.ShareGranted, key: Key, at: datetime) -> Refusal | None:
+    if str(grant.owner) != str(key.party):
         return Refusal("not-yours", "An agency grants its own records only; grants are not transitive.")
+    why = unlawful(grant, at)
+    return Refusal("unlawful-grant", why) if why else None
+
+
+def _refuse_lift(lift: e.Lift, key: Key) -> Refusal | None:
+    """Refuse to end another party's order, unless a court names what entitles it to."""
+    if all(name.party == key.party for name in lift.ends):
+        return None
+    if key.role is not e.Role.COURT:
+        return Refusal("not-yours", "An agency ends its own orders only; another party's is ended by a court.")
+    if not lift.authority.strip():
+        return Refusal("no-authority", "A court that ends another party's order names its authority for that.")
     return None
 
 
 def event_id(entry: e.Event) -> str | None:
     """Return the entry's own id, which its envelope must repeat so that the signature covers it; None for duties.
 
-    A revocation has none: the id that it names is the grant's, under which the same signer entered the grant itself. Entered
-    twice it ends nothing more, so nothing needs to remember it.
+    An attempt's is its act's and its number. A revocation has none: the id that it names is the grant's, under which the same
+    signer entered the grant itself. Entered twice it ends nothing more, so nothing needs to remember it.
     """
-    if isinstance(entry, e.ShareRevoked):
-        return None
-    for name in ("order_id", "grant_id", "reveal_id", "review_id", "certificate_id"):
-        if isinstance(own := getattr(entry, name, None), str) and not isinstance(entry, e.ErasureCertified):
+    match entry:
+        case e.SearchPerformed(own, attempt) | e.RecordRevealed(own, attempt) | e.ReviewRecorded(own, attempt):
+            return f"{own}.{attempt}"
+        case e.OrderPreviewed(own, attempt):
+            return f"{own}.{attempt}"
+        case e.ShareGranted(own):
             return own
-    return None
+        case e.RecordsSealed(own) | e.RecordsProvisionallySealed(own) | e.RecordsExpunged(own):
+            return own
+        case e.ProvisionalSealLifted(own) | e.RecordsUnsealed(own):
+            return own
+        case _:
+            return None
+
+
+ORDERS = (*e.Cover.__args__, *e.Lift.__args__)
+# What counts once: the first one with its id wins, a repeat is told so (rule 10).
+COUNTED_ONCE = (*ORDERS, e.ShareGranted, e.SearchPerformed, e.RecordRevealed, e.ReviewRecorded, e.OrderPreviewed)

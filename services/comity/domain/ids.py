@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import NewType
 
 Ori = NewType("Ori", str)  # originating agency identifier: nine characters, e.g. WI0130000
@@ -11,8 +12,19 @@ RecordId = NewType("RecordId", str)  # 32 hex digits: HMAC of the booking number
 OrderId = NewType("OrderId", str)
 GrantId = NewType("GrantId", str)
 SearchId = NewType("SearchId", str)
+PreviewId = NewType("PreviewId", str)
+ExchangeId = NewType("ExchangeId", str)  # made at founding; a signature names it as its audience
 KeyId = NewType("KeyId", str)
 UserId = NewType("UserId", str)  # a pseudonym: never a name
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class OrderName:
+    """An order's name: who entered it, and the id that they gave it. Two courts may use one id; they never mean one order."""
+
+    party: PartyId
+    order_id: OrderId
+
 
 END = 2**63 - 1  # a fact that has not ended
 
@@ -33,6 +45,16 @@ def search_key(search: SearchId) -> str:
 def probe_key(search: SearchId) -> str:
     """Return the vault's name for the key of a search's probe alone, which is shredded when the probe's time is up."""
     return f"probe/{search}"
+
+
+def preview_key(preview: PreviewId) -> str:
+    """Return the vault's name for the key that what a preview showed is encrypted under."""
+    return f"preview/{preview}"
+
+
+def order_key(name: OrderName) -> str:
+    """Return the vault's name for the key that an order's document and typed numbers are encrypted under."""
+    return f"order/{name.party}/{name.order_id}"
 
 
 def photo_name(record: RecordId, version: int, photo: int) -> str:

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import TypeVar
 
 from comity.domain import posting as p
-from comity.domain.entries import RecordClass
-from comity.domain.ids import Ori, RecordId
+from comity.domain.entries import RecordClass, Role
+from comity.domain.ids import KeyId, Ori, RecordId
 from comity.domain.policy import MODES
 
 
@@ -43,6 +43,9 @@ class Facts:
     records: tuple[p.Record, ...] = ()
     indexes: tuple[p.Index, ...] = ()
     suppressions: tuple[p.Suppression, ...] = ()
+    lifts: tuple[p.Lift, ...] = ()
+    revocations: tuple[p.Revocation, ...] = ()
+    keys: tuple[p.Key, ...] = ()  # the exchange's own
     grants: tuple[p.Grant, ...] = ()
     agencies: tuple[p.Agency, ...] = ()
     ticks: tuple[p.Tick, ...] = ()
@@ -83,15 +86,34 @@ class Facts:
         """Return the orders that cover this record as of a position."""
         if not self.suppressions:
             return ()
-        names, now = self.targets(record.record_id, as_of), self.clock(as_of)
+        names = self.targets(record.record_id, as_of)
         return tuple(
             row
             for row in self.suppressions
-            if row.target in names
-            and row.holds(as_of)
-            and row.owner_only in (None, record.owner)
-            and (row.lapses_at is None or now is None or row.lapses_at > now)
+            if row.target in names and row.owner_only in (None, record.owner) and self.stands(row, as_of)
         )
+
+    def stands(self, order: p.Suppression, as_of: int) -> bool:
+        """Say whether an order stands as of a position: entered, not lifted, not lapsed."""
+        return order.holds(as_of) and self.lifted(order, as_of) is None and not self.lapsed(order, as_of)
+
+    def lifted(self, order: p.Suppression, as_of: int) -> p.Lift | None:
+        """Return what ended an order by then; a lift by a key whose revocation reaches back to it never counted (rule 13)."""
+        ending = (row for row in self.lifts if row.ends(order, as_of) and not self.void(row, as_of))
+        return min(ending, key=lambda row: row.entered, default=None)
+
+    def lapsed(self, order: p.Suppression, as_of: int) -> bool:
+        """Say whether a provisional seal's time was up by then."""
+        now = self.clock(as_of)
+        return order.lapses_at is not None and now is not None and order.lapses_at <= now
+
+    def void(self, row: p.Row, as_of: int) -> bool:
+        """Say whether a loosening row never counted, as of a position: its key was revoked from before it (rule 13)."""
+        return any(revocation.voids(row, as_of) for revocation in self.revocations)
+
+    def speaks(self, kid: KeyId, as_of: int) -> bool:
+        """Say whether this key is the exchange's own as of a position."""
+        return any(key.key_id == kid and key.role is Role.EXCHANGE and key.holds(as_of) for key in self.keys)
 
 
 Name = TypeVar("Name", bound=str)
@@ -134,6 +156,7 @@ def granted(facts: Facts, question: Question, owner: Ori, record_class: RecordCl
         and question.purpose in row.purposes
         and question.right in row.rights
         and row.holds(as_of)
+        and not facts.void(row, as_of)
         and now is not None
         and row.expires_at > now
         for row in facts.grants

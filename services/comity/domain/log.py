@@ -59,9 +59,17 @@ class Batch:
     next: int
 
 
-def leaf(entry: Entry) -> bytes:
-    """Return an entry's bytes as the Merkle tree takes them: each part behind its length, so none can pass for another."""
-    parts = [entry.key or b"", b"\x00" if entry.value is None else b"\x01" + entry.value]
+def leaf(placed: Placed) -> bytes:
+    """Return an entry's bytes as the Merkle tree takes them: all that a verdict rests on, each part behind its length.
+
+    That is the log's own time too, and whether there is a key or a value at all: none is not the same as an empty one.
+    """
+    entry = placed.entry
+    parts = [placed.appended_at_ms.to_bytes(8, "big", signed=True), _optional(entry.key), _optional(entry.value)]
     for name, value in entry.headers:
         parts += [name.encode("utf-8", "surrogateescape"), value]  # a stranger's header name may be no UTF-8
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def _optional(octets: bytes | None) -> bytes:
+    return b"\x00" if octets is None else b"\x01" + octets

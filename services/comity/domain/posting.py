@@ -1,180 +1,76 @@
 """Entry → ledger rows: what a journal entry changes, as data (rules 1, 2, 8, 10).
 
-Every row is a fact with the position at which it was entered and the one at which it ended: it holds as of N iff
-``entered < N <= ended``. Nothing is ever updated but ``ended``, once. The SQL ledger and ``MemoryLedger`` both execute these
-changes; tests compare them on generated histories.
+The SQL ledger and ``MemoryLedger`` both execute these changes; tests compare them on generated histories.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from comity.domain import entries as e
-from comity.domain.ids import END, GrantId, KeyId, OrderId, Ori, PartyId, RecordId, SearchId, UserId
+from comity.domain.ids import END, KeyId, Ori, PartyId, RecordId
+from comity.domain.rows import (
+    IDENTITY,
+    Agency,
+    Certificate,
+    Court,
+    Exchange,
+    Grant,
+    Index,
+    IndexKey,
+    Key,
+    Lift,
+    Preview,
+    Record,
+    Reveal,
+    Review,
+    Revocation,
+    Row,
+    RowT,
+    Search,
+    Suppression,
+    Tick,
+    Withheld,
+)
+
+__all__ = [
+    "IDENTITY",
+    "TICK_AHEAD_MAX",
+    "Agency",
+    "Certificate",
+    "Change",
+    "Court",
+    "End",
+    "Enter",
+    "Exchange",
+    "Grant",
+    "Index",
+    "IndexKey",
+    "Key",
+    "Lift",
+    "MemoryLedger",
+    "Preview",
+    "Record",
+    "Reveal",
+    "Review",
+    "Revocation",
+    "Row",
+    "RowT",
+    "Search",
+    "Signer",
+    "Suppression",
+    "Tick",
+    "Withheld",
+    "admitted_indexes",
+    "ended",
+    "index_target",
+    "post",
+    "record_target",
+]
 
 TICK_AHEAD_MAX = timedelta(seconds=5)  # a tick further ahead of its own append time is void (rule 8)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A fact: entered at a position, ended at another or not yet."""
-
-    entered: int
-    ended: int = END
-
-    def holds(self, as_of: int) -> bool:
-        """Say whether the fact holds as of a position (rule 1)."""
-        return self.entered < as_of <= self.ended
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agency(Row):
-    """An agency that takes part."""
-
-    ori: Ori
-    name: str
-    requester_class: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Court(Row):
-    """A court that may enter orders."""
-
-    court_id: PartyId
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key(Row):
-    """A public signing key and whom it speaks for."""
-
-    kid: KeyId
-    party: PartyId
-    role: e.Role
-    public_key: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record(Row):
-    """One version of a record; of those that hold, the highest version counts."""
-
-    record_id: RecordId
-    owner: Ori
-    record_class: e.RecordClass
-    version: int
-    enrolment_sha256: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index(Row):
-    """A blind index of a record; it never ends, so no re-enrolment shakes off an order."""
-
-    record_id: RecordId
-    target: str
-    kin: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppression(Row):
-    """One target of one covering order. ``owner_only`` limits an owner's order to its own records; courts have none."""
-
-    order_id: OrderId
-    kind: str
-    target: str
-    owner_only: Ori | None
-    mode: str
-    statute: str
-    entered_by: PartyId
-    lapses_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant(Row):
-    """What one owner lets one grantee do."""
-
-    grant_id: GrantId
-    owner: Ori
-    grantee: Ori
-    classes: tuple[e.RecordClass, ...]
-    purposes: tuple[str, ...]
-    rights: tuple[str, ...]
-    expires_at: datetime
-    in_return: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tick(Row):
-    """It was at least this late."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search(Row):
-    """An attempt to answer a search; the last one of a search counts as disclosed unless it was withheld (rule 5)."""
-
-    search_id: SearchId
-    attempt: int
-    requester: Ori
-    user: UserId
-    purpose: str
-    shown_max: int
-    reopens: SearchId | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Withheld(Row):
-    """A search that was given up."""
-
-    search_id: SearchId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review(Row):
-    """An examiner looked at one candidate of a search."""
-
-    review_id: str
-    search_id: SearchId
-    user: UserId
-    commitment: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reveal(Row):
-    """An identity was asked for."""
-
-    reveal_id: str
-    search_id: SearchId
-    user: UserId
-    commitment: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate(Row):
-    """An erasure was certified."""
-
-    certificate_id: str
-    order_id: OrderId
-
-
-# What makes two rows the same fact: entering it again changes nothing.
-IDENTITY: dict[type[Row], tuple[str, ...]] = {
-    Agency: ("ori",),
-    Court: ("court_id",),
-    Key: ("kid",),
-    Record: ("record_id", "version"),
-    Index: ("record_id", "target"),
-    Suppression: ("entered_by", "order_id", "target"),  # another signer's order of the same number is another order (rule 10)
-    Grant: ("grant_id",),
-    Tick: ("entered",),
-    Search: ("search_id", "attempt", "entered"),
-    Withheld: ("search_id",),
-    Review: ("review_id",),
-    Reveal: ("reveal_id",),
-    Certificate: ("certificate_id",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +93,11 @@ Change = Enter | End
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Whose verified signature an entry bears."""
+    """Whose verified signature an entry bears, and by which key."""
 
     party: PartyId
     role: e.Role
+    kid: KeyId
 
 
 def record_target(record_id: RecordId) -> str:
@@ -214,8 +111,14 @@ def index_target(index: e.BlindIndex) -> str:
 
 
 def post(entry: e.JournalEntry, at: int, signer: Signer, appended_at: datetime) -> tuple[Change, ...]:
-    """Return what this entry changes at its position, given that ``signer`` may enter it (see ``authority``)."""
-    return tuple(_changes(entry, at, signer, appended_at))
+    """Return what this entry changes at its position, given that ``signer`` may enter it (see ``authority``).
+
+    ``appended_at``: the log's own time of the entry. Every row that is entered carries it, and the signer's key.
+    """
+    return tuple(
+        Enter(replace(change.row, kid=signer.kid, entered_at=appended_at)) if isinstance(change, Enter) else change
+        for change in _changes(entry, at, signer, appended_at)
+    )
 
 
 def _changes(entry: e.JournalEntry, at: int, signer: Signer, appended_at: datetime) -> Iterator[Change]:
@@ -226,67 +129,117 @@ def _changes(entry: e.JournalEntry, at: int, signer: Signer, appended_at: dateti
         case e.RecordsSealed() | e.RecordsProvisionallySealed() | e.RecordsExpunged():
             yield from _cover(entry, at, signer)
         case e.ProvisionalSealLifted() | e.RecordsUnsealed():
-            yield _lift(entry, signer)
+            yield from _lift(entry, at, signer)
         case e.ShareGranted():
-            yield Enter(
-                Grant(
-                    entered=at,
-                    grant_id=entry.grant_id,
-                    owner=entry.owner,
-                    grantee=entry.grantee,
-                    classes=entry.classes,
-                    purposes=entry.purposes,
-                    rights=entry.rights,
-                    expires_at=entry.expires_at,
-                    in_return=entry.in_return,
-                )
-            )
+            yield _grant(entry, at)
         case e.ShareRevoked():
             yield End(Grant, {"grant_id": (entry.grant_id,), "owner": (signer.party,)})
         case e.ClockTicked():
             if entry.at <= appended_at + TICK_AHEAD_MAX:
                 yield Enter(Tick(entered=at, at=entry.at))
         case _:
-            yield from _parties_and_disclosures(entry, at)
+            yield from _parties(entry, at)
+            yield from _disclosures(entry, at)
 
 
-def _parties_and_disclosures(entry: e.JournalEntry, at: int) -> Iterator[Change]:
+def _grant(entry: e.ShareGranted, at: int) -> Change:
+    return Enter(
+        Grant(
+            entered=at,
+            grant_id=entry.grant_id,
+            owner=entry.owner,
+            grantee=entry.grantee,
+            classes=entry.classes,
+            purposes=entry.purposes,
+            rights=entry.rights,
+            expires_at=entry.expires_at,
+            in_return=entry.in_return,
+        )
+    )
+
+
+def _parties(entry: e.JournalEntry, at: int) -> Iterator[Change]:
     match entry:
+        case e.ExchangeFounded(exchange_id, key_id, public_key):
+            yield Enter(Exchange(entered=at, exchange_id=exchange_id))
+            role = e.Role.ADMINISTRATOR
+            yield Enter(Key(entered=at, key_id=key_id, party=PartyId(role), role=role, public_key=public_key))
         case e.AgencyRegistered(ori, name, requester_class):
             yield Enter(Agency(entered=at, ori=ori, name=name, requester_class=requester_class))
         case e.CourtRegistered(court_id, name):
             yield Enter(Court(entered=at, court_id=court_id, name=name))
-        case e.KeyRegistered(kid, party, role, public_key):
-            yield Enter(Key(entered=at, kid=kid, party=party, role=role, public_key=public_key))
-        case e.KeyRevoked(kid):
-            yield End(Key, {"kid": (kid,)})
+        case e.KeyRegistered(key_id, party, role, public_key):
+            yield Enter(Key(entered=at, key_id=key_id, party=party, role=role, public_key=public_key))
+        case e.KeyRevoked(key_id, void_from):
+            yield End(Key, {"key_id": (key_id,)})
+            yield Enter(Revocation(entered=at, key_id=key_id, void_from=void_from))
+        case e.IndexKeyIssued(name, version, check):
+            yield Enter(IndexKey(entered=at, name=name, version=version, check=check))
+        case _:
+            return
+
+
+def _disclosures(entry: e.JournalEntry, at: int) -> Iterator[Change]:
+    match entry:
         case e.SearchPerformed():
-            yield Enter(
-                Search(
-                    entered=at,
-                    search_id=entry.search_id,
-                    attempt=entry.attempt,
-                    requester=entry.requester,
-                    user=entry.user,
-                    purpose=entry.purpose,
-                    shown_max=entry.shown_max,
-                    reopens=entry.reopens,
-                )
-            )
+            yield _search(entry, at)
         case e.SearchWithheld(search_id):
             yield Enter(Withheld(entered=at, search_id=search_id))
-        case e.ReviewRecorded(review_id, search_id):
-            yield Enter(
-                Review(entered=at, review_id=review_id, search_id=search_id, user=entry.user, commitment=entry.commitment)
+        case e.ReviewRecorded(review_id, attempt, search_id):
+            review = Review(
+                entered=at,
+                review_id=review_id,
+                attempt=attempt,
+                search_id=search_id,
+                user=entry.user,
+                commitment=entry.commitment,
             )
-        case e.RecordRevealed(reveal_id, search_id):
-            yield Enter(
-                Reveal(entered=at, reveal_id=reveal_id, search_id=search_id, user=entry.user, commitment=entry.commitment)
+            yield Enter(review)
+        case e.RecordRevealed(reveal_id, attempt, search_id):
+            reveal = Reveal(
+                entered=at,
+                reveal_id=reveal_id,
+                attempt=attempt,
+                search_id=search_id,
+                user=entry.user,
+                commitment=entry.commitment,
             )
-        case e.ErasureCertified(certificate_id, order_id):
-            yield Enter(Certificate(entered=at, certificate_id=certificate_id, order_id=order_id))
-        case _:  # OrderRefused, PolicyAdopted: said for the reader of the journal, nothing to judge by
+            yield Enter(reveal)
+        case e.OrderPreviewed(preview_id, attempt, party, user):
+            yield Enter(Preview(entered=at, preview_id=preview_id, attempt=attempt, party=party, user=user))
+        case e.ErasureCertified():
+            yield _certificate(entry, at)
+        case _:  # OrderRefused, PolicyAdopted and their like: said for the journal's reader, nothing to judge by
             return
+
+
+def _search(entry: e.SearchPerformed, at: int) -> Change:
+    return Enter(
+        Search(
+            entered=at,
+            search_id=entry.search_id,
+            attempt=entry.attempt,
+            requester=entry.requester,
+            user=entry.user,
+            purpose=entry.purpose,
+            shown_max=entry.shown_max,
+            reopens=entry.reopens,
+        )
+    )
+
+
+def _certificate(entry: e.ErasureCertified, at: int) -> Change:
+    return Enter(
+        Certificate(
+            entered=at,
+            certificate_id=entry.certificate_id,
+            party=entry.order.party,
+            order_id=entry.order.order_id,
+            part=entry.part,
+            scope=entry.scope,
+            found=entry.found,
+        )
+    )
 
 
 def _admit(record: e.AdmittedRecord, at: int) -> Iterator[Change]:
@@ -334,16 +287,25 @@ def _cover(order: e.Cover, at: int, signer: Signer) -> Iterator[Change]:
                 statute=order.statute,
                 entered_by=signer.party,
                 lapses_at=lapses_at,
+                clerk=order.clerk,
             )
         )
 
 
-def _lift(order: e.Lift, signer: Signer) -> Change:
-    kinds = ("provisional",) if isinstance(order, e.ProvisionalSealLifted) else ("seal", "provisional")
-    where: dict[str, tuple[str, ...]] = {"order_id": order.ends, "kind": kinds}
-    if signer.role is e.Role.AGENCY:  # an owner ends its own orders only; a court any
-        where["entered_by"] = (signer.party,)
-    return End(Suppression, where)
+def _lift(order: e.Lift, at: int, signer: Signer) -> Iterator[Change]:
+    for name in dict.fromkeys(order.ends):
+        yield Enter(
+            Lift(
+                entered=at,
+                lift_id=order.order_id,
+                lifted_by=signer.party,
+                party=name.party,
+                order_id=name.order_id,
+                provisional_only=isinstance(order, e.ProvisionalSealLifted),
+                authority=order.authority,
+                clerk=order.clerk,
+            )
+        )
 
 
 class MemoryLedger:
@@ -369,7 +331,6 @@ class MemoryLedger:
                 self.rows[change.kind][key] = ended(row, at)
 
 
-def ended(row: Row, at: int) -> Row:
+def ended(row: RowT, at: int) -> RowT:
     """Return the same fact, ended at a position."""
-    fields = {name: getattr(row, name) for kind in type(row).__mro__ for name in getattr(kind, "__slots__", ())}
-    return type(row)(**{**fields, "ended": at})
+    return replace(row, ended=at)

@@ -138,7 +138,7 @@ class EncoderDuty:
 
     def _check_signer(self, envelope: Envelope, event: e.RecordEnrolled) -> None:
         now = self.ledger.progress().next
-        key = next((k for k in self.ledger.signing_keys() if k.kid == envelope.kid and k.holds(now)), None)
+        key = next((k for k in self.ledger.signing_keys() if k.key_id == envelope.kid and k.holds(now)), None)
         if key is None:
             raise RejectedEnrolment("unknown-key", "The signing key is not registered here, or was revoked.")
         if key.role is not e.Role.AGENCY or str(key.party) != str(event.owner):

@@ -21,7 +21,7 @@ import structlog
 
 from comity.acts.journal import Journal
 from comity.domain import entries as e
-from comity.domain.ids import OrderId, RecordId, particulars_name, photo_name, record_key
+from comity.domain.ids import OrderId, OrderName, RecordId, particulars_name, photo_name, record_key
 from comity.domain.log import Batch, Entry, Placed, Stream, Topic
 from comity.domain.posting import Certificate, Record, Suppression
 from comity.duties.scan import Scanned, scan
@@ -72,8 +72,9 @@ class PurgeDuty:
         for placed, order in orders:
             if not self.watch.wait(placed.position + 1, WAIT_SECONDS):
                 raise TimeoutError("the ledger did not reach the order")
-            if any(row.entered == placed.position for row in self._expungements(order.order_id)):  # a refused order has no rows
-                self._carry_out(order, placed.position)
+            rows = [row for row in self._expungements(order.order_id) if row.entered == placed.position]
+            if rows:  # a refused order has none
+                self._carry_out(order, placed.position, rows)
         self.positions.save(NAME, str(stream.topic), batch.next, acted=bool(orders))
 
     def fingerprints(self, records: Sequence[RecordId]) -> dict[str, list[bytes]]:
@@ -90,11 +91,11 @@ class PurgeDuty:
         """Look for fingerprints in every file that comity keeps."""
         return scan(self.roots, fingerprints)
 
-    def _carry_out(self, order: e.RecordsExpunged, position: int) -> None:
+    def _carry_out(self, order: e.RecordsExpunged, position: int, rows: Sequence[Suppression]) -> None:
         certificate = f"certificate-{position}-{order.order_id}"  # by its place: two courts may use one number
         if self.ledger.rows(Certificate, certificate_id=certificate):
             return
-        records = self._covered(self._expungements(order.order_id))
+        records, signer = self._covered(rows), rows[0].entered_by
         fingerprints = self.fingerprints(records)
         shredded = self.vault.shred([record_key(record) for record in records])
         erased = self.gallery.forget(records)
@@ -105,10 +106,13 @@ class PurgeDuty:
         scanned = self._scan_until_clean(fingerprints)
         event = e.ErasureCertified(
             certificate_id=certificate,
-            order_id=order.order_id,
+            order=OrderName(signer, order.order_id),
+            part=0,
+            scope="sweep",
             records=tuple(records),
             keys_shredded=shredded,
             templates_erased=erased,
+            sought=tuple(e.Sought(kind, len(needles)) for kind, needles in fingerprints.items()),
             files_scanned=scanned.files,
             bytes_scanned=scanned.bytes,
             found=sum(map(len, scanned.found.values())),
@@ -145,14 +149,15 @@ class PurgeDuty:
 
         Kin, which share a booking number or a photograph's file with them, are hidden too, but nobody ordered them destroyed.
         """
-        orders, targets = {row.order_id for row in expungements}, {row.target for row in expungements}
+        orders = {(row.entered_by, row.order_id) for row in expungements}
+        targets = {row.target for row in expungements}
         named = self.ledger.found(targets)
         facts = self.ledger.facts("", named, self.ledger.progress().next)
         records = [row for r in named if isinstance(row := facts.record(r, facts.applied), Record)]
         return sorted(
             r.record_id
             for r in records
-            if any(o.kind == "expungement" and o.order_id in orders for o in facts.covering(r, facts.applied))
+            if any(o.kind == "expungement" and (o.entered_by, o.order_id) in orders for o in facts.covering(r, facts.applied))
         )
 
 

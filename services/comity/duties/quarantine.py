@@ -63,7 +63,7 @@ class Quarantine:
         try:
             signature = named[0].decode()
             kid = signing.header_of(signature).kid
-            key = next((key for key in self.ledger.signing_keys() if key.kid == kid), None)
+            key = next((key for key in self.ledger.signing_keys() if key.key_id == kid), None)
             if key is not None:
                 signing.verify(signature, entry.value, key.public_key)
                 return str(key.party)

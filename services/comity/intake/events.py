@@ -137,6 +137,6 @@ def _check_sender(services: IntakeServices, person: Person, kind: type, jws: str
         raise InvalidInput(
             f"The signature cannot be read: {error}.", advice="See schemas/README.md, what a signer puts where."
         ) from None
-    party = next((key.party for key in services.ledger.signing_keys() if key.kid == kid), None)
+    party = next((key.party for key in services.ledger.signing_keys() if key.key_id == kid), None)
     if party is not None and party != person.party:
         raise NotPermitted("This event was signed by another party than yours.", advice="Each party hands in its own events.")

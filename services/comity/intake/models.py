@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from comity.acts.grant import IN_RETURN_CHARS_MAX, LAWFUL_PURPOSES, SHARED_CLASSES
+from comity.acts.grant import IN_RETURN_CHARS_MAX
 from comity.domain.entries import IndexKind, RecordClass
 from comity.domain.policy import REQUESTER_CLASSES, RIGHTS, STATUTES
+from comity.domain.sharing import LAWFUL_PURPOSES, SHARED_CLASSES
 from comity.wire.limits import CODES_MAX, PHOTOGRAPHS_MAX, SMALL_INT_MAX
 from comity.wire.sealing import NUMBER_CHARS_MAX
 from comity.wire.signing import KID_CHARS_MAX

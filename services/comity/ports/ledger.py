@@ -17,17 +17,22 @@ RowT = TypeVar("RowT", bound=Row)
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the ledger is (``next``: the position to apply next), of which journal, under which writer's epoch."""
+    """How far the ledger is (``next``: the position to apply next), of which journal, under which writer's epoch.
+
+    Positions may have gaps, leaves have none: ``frontier`` counts the entries. ``newest`` are the positions and leaf hashes of
+    the last few, by which the journal's end is known again.
+    """
 
     next: int
     epoch: int
     topic_id: str
     frontier: Frontier
+    newest: tuple[tuple[int, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What one journal entry comes to: changes, or a refusal; ``seen`` remembers an order for ever (rule 10)."""
+    """What one journal entry comes to: changes, or a refusal; ``seen`` remembers what counts once for ever (rule 10)."""
 
     position: int
     signer: str

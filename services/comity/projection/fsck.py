@@ -41,6 +41,10 @@ class ReferenceLedger:
         self._progress = Progress(0, 1, topic_id, Frontier())
         return self._progress
 
+    def rows(self, kind: type[p.Row]) -> tuple[p.Row, ...]:
+        """Return the rows of one kind."""
+        return tuple(self.memory.rows[kind].values())
+
     def signing_keys(self) -> tuple[p.Key, ...]:
         """Return no key: a replay from 0 learns them all."""
         return ()
@@ -85,7 +89,7 @@ class Fsck:
             while (done := reference.progress().next) < goal:
                 wanted = min(ENTRIES_MAX, goal - done)
                 batch = reader.poll(timeout_seconds=READ_SECONDS, entries_max=wanted).get(JOURNAL)
-                if batch is None or not batch.entries:
+                if batch is None:
                     break
                 projection.apply(JOURNAL, batch)
                 progress(batch.next, goal)

@@ -121,6 +121,6 @@ class GalleryProjection:
 
     def _public_key(self, envelope: Envelope) -> bytes:
         for key in self._ledger.signing_keys():
-            if key.kid == envelope.kid and key.role is e.Role.EXCHANGE:
+            if key.key_id == envelope.kid and key.role is e.Role.EXCHANGE:
                 return key.public_key
         raise NotFound("The templates' signer is not the exchange.")

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from comity.domain import entries as e
-from comity.domain.authority import Refusal, event_id, refuse
+from comity.domain.authority import COUNTED_ONCE, REPEATED, Refusal, event_id, refuse
 from comity.domain.ids import PartyId
 from comity.domain.log import JOURNAL, Batch, Placed, Stream, leaf
-from comity.domain.merkle import Frontier
-from comity.domain.posting import End, Enter, Key, Signer, ended, post
+from comity.domain.merkle import leaf_hash
+from comity.domain.posting import End, Enter, Signer, ended, post
+from comity.domain.rows import EPOCH, Exchange, Key
 from comity.errors import Halted
 from comity.ports import EventLog, Ledger, Posted, Progress
 from comity.projection.watch import PositionWatch
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import Envelope, from_entry
+from comity.wire.keys import refuse_key
 from comity.wire.signing import BadSignature
 
-TAIL_MAX, TAIL_SECONDS = 65_536, 10.0
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DEDUPLICATED = e.Order.__args__
+NEWEST_MAX = 32  # of the newest leaves, kept to know the journal's end again; ``fsck`` compares the whole
+READ_SECONDS = 10.0
+Taken = dict[tuple[str, str], tuple[bytes, int]]
 
 
 def appended_at(placed: Placed) -> datetime:
@@ -40,6 +42,7 @@ class LedgerProjection:
         self._log, self._ledger, self._watch = log, ledger, watch
         self._progress: Progress | None = None
         self._keys: dict[str, Key] = {}
+        self._founded = False
 
     def starts(self) -> Mapping[Stream, int]:
         """Claim the ledger and say where to go on; raises Halted when it is ahead of its journal (rule 11)."""
@@ -49,51 +52,54 @@ class LedgerProjection:
                 "The ledger is ahead of its journal: the log was restored or truncated.",
                 advice="Restore the whole journal; if entries are truly gone, tell every agency, then `comity rebuild`.",
             )
-        self._check_tail(self._progress.frontier)
-        self._keys = {key.kid: key for key in self._ledger.signing_keys()}
+        self._check_end(self._progress)
+        self._keys = {key.key_id: key for key in self._ledger.signing_keys()}
+        self._founded = bool(self._ledger.rows(Exchange))
         self._watch.publish(self._progress.next)
         return {JOURNAL: self._progress.next}
 
-    def _check_tail(self, frontier: Frontier) -> None:
-        """Read the newest applied entries again and compare: another log of the same length is not this ledger's (rule 11).
-
-        What the last root of the frontier covers is read, a handful on average; ``fsck`` compares the whole.
-        """
-        count = frontier.tail_size
-        if not 0 < count <= TAIL_MAX:
+    def _check_end(self, progress: Progress) -> None:
+        """Read the newest applied entries again and compare: another log of the same length is not this ledger's (rule 11)."""
+        if not progress.newest:
             return
-        again, position = Frontier(), frontier.size - count
-        with self._log.open({JOURNAL: position}) as reader:
-            while again.size < count:
-                batch = reader.poll(timeout_seconds=TAIL_SECONDS, entries_max=count - again.size).get(JOURNAL)
-                if batch is None or not batch.entries:
+        again: list[tuple[int, bytes]] = []
+        with self._log.open({JOURNAL: progress.newest[0][0]}) as reader:
+            while len(again) < len(progress.newest):
+                batch = reader.poll(timeout_seconds=READ_SECONDS, entries_max=NEWEST_MAX).get(JOURNAL)
+                if batch is None:
                     break
-                for placed in batch.entries[: count - again.size]:
-                    again = again.append(leaf(placed.entry))
-        if again.head() != frontier.roots[-1]:
+                again += [(placed.position, leaf_hash(leaf(placed))) for placed in batch.entries]
+                if batch.next >= progress.next:
+                    break
+        if tuple(again[: len(progress.newest)]) != progress.newest:
             raise Halted(
                 "The journal's newest entries are not those that the ledger applied.",
                 advice="This is another journal, or it was changed. Restore the one that belongs to the ledger.",
             )
 
     def apply(self, stream: Stream, batch: Batch) -> None:
-        """Apply a batch in one transaction, then publish the position."""
+        """Apply a batch in one transaction, then publish the position.
+
+        A gap that holds no entry (a transaction's marker takes a position too) is passed over: leaves are numbered apart.
+        """
         del stream
         seen = self._progress
         if seen is None:
             raise Halted("The ledger was not claimed.")
-        posted, frontier, taken = [], seen.frontier, dict[tuple[str, str], bytes]()
+        posted, frontier, newest, taken = [], seen.frontier, list(seen.newest), Taken()
         for placed in batch.entries:
-            if placed.position != frontier.size:
-                raise Halted(f"The journal has a gap before {placed.position}.", advice="Restore the journal's missing entries.")
+            if placed.position < seen.next:
+                raise Halted(f"The journal went back to {placed.position}.", advice="Restart; call for help should it stay.")
             posted.append(self._read(placed, taken))
-            frontier = frontier.append(leaf(placed.entry))
-        after = Progress(frontier.size, seen.epoch, seen.topic_id, frontier)
+            added = leaf(placed)
+            frontier = frontier.append(added)
+            newest.append((placed.position, leaf_hash(added)))
+        after = Progress(batch.next, seen.epoch, seen.topic_id, frontier, tuple(newest[-NEWEST_MAX:]))
         self._ledger.apply(seen, after, posted)
         self._progress = after
         self._watch.publish(after.next)
 
-    def _read(self, placed: Placed, taken: dict[tuple[str, str], bytes]) -> Posted:
+    def _read(self, placed: Placed, taken: Taken) -> Posted:
         position = placed.position
         try:
             envelope = from_entry(placed.entry)
@@ -101,18 +107,19 @@ class LedgerProjection:
             return Posted(position, "", refused=Refusal("undecodable", str(error)[:500]))
         key = self._keys.get(envelope.kid)
         key = key if key is not None and key.holds(position) else None
-        refusal = self._refuse(envelope, position, key)
+        refusal = self._refuse(envelope, key, appended_at(placed))
         if refusal is not None:
             return Posted(position, key.party if key else "", refused=refusal)
-        signer = Signer(key.party, key.role) if key else Signer(PartyId("administrator"), e.Role.ADMINISTRATOR)
+        role = key.role if key else e.Role.ADMINISTRATOR
+        signer = Signer(key.party if key else PartyId(role), role, envelope.kid)
         return self._post(placed, envelope, signer, taken)
 
-    def _refuse(self, envelope: Envelope, position: int, key: Key | None) -> Refusal | None:
-        event, genesis = envelope.event, not self._keys
-        refusal = refuse(event, position, key, genesis=genesis)
+    def _refuse(self, envelope: Envelope, key: Key | None, at: datetime) -> Refusal | None:
+        event = envelope.event
+        refusal = refuse(event, key, founded=self._founded, at=at)
         if refusal is not None:
             return refusal
-        public = key.public_key if key else event.public_key if isinstance(event, e.KeyRegistered) else b""
+        public = key.public_key if key else event.public_key if isinstance(event, e.ExchangeFounded) else b""
         try:
             envelope.verify(public)
         except BadSignature:
@@ -120,16 +127,18 @@ class LedgerProjection:
         own = event_id(event)
         if own is not None and own != envelope.event_id:
             return Refusal("id-differs", "The envelope's id is not the one that was signed.")
+        if isinstance(event, e.KeyRegistered | e.ExchangeFounded):
+            known = [(key.key_id, key.public_key) for key in self._keys.values()]
+            return refuse_key(event.kid, event.public_key, known)
         return None
 
-    def _post(self, placed: Placed, envelope: Envelope, signer: Signer, taken: dict[tuple[str, str], bytes]) -> Posted:
+    def _post(self, placed: Placed, envelope: Envelope, signer: Signer, taken: Taken) -> Posted:
         event, own, digest = envelope.event, event_id(envelope.event), hashlib.sha256(envelope.value).digest()
-        if isinstance(event, DEDUPLICATED) and own is not None:
-            before = taken.get((signer.party, own)) or next(iter(self._ledger.seen(signer.party, own) or ()), None)
+        if isinstance(event, COUNTED_ONCE) and own is not None:
+            before = taken.get((signer.party, own)) or self._ledger.seen(signer.party, own)
             if before is not None:
-                differs = Refusal("same-id", "Another event of this signer bears this id.") if before != digest else None
-                return Posted(placed.position, signer.party, refused=differs)
-            taken[(signer.party, own)] = digest
+                return Posted(placed.position, signer.party, refused=_again(before, digest))
+            taken[(signer.party, own)] = (digest, placed.position)
         else:
             own = None
         changes = post(event, placed.position, signer, appended_at(placed))  # type: ignore[arg-type]
@@ -138,9 +147,18 @@ class LedgerProjection:
         return Posted(placed.position, signer.party, changes, event_id=own, value_sha256=digest)
 
     def _learn(self, change: Enter | End, position: int) -> None:
-        if isinstance(change, Enter) and isinstance(change.row, Key):
-            self._keys.setdefault(change.row.kid, change.row)
+        if isinstance(change, Enter) and isinstance(change.row, Exchange):
+            self._founded = True
+        elif isinstance(change, Enter) and isinstance(change.row, Key):
+            self._keys.setdefault(change.row.key_id, change.row)
         elif isinstance(change, End) and change.kind is Key:
-            for kid in change.where["kid"]:
-                if kid in self._keys and self._keys[kid].holds(position + 1):
-                    self._keys[kid] = ended(self._keys[kid], position)  # type: ignore[assignment]
+            for key_id in change.where["key_id"]:
+                if key_id in self._keys and self._keys[key_id].holds(position + 1):
+                    self._keys[key_id] = ended(self._keys[key_id], position)
+
+
+def _again(before: tuple[bytes, int], digest: bytes) -> Refusal:
+    """Say why what was entered before counts nothing the second time (rule 10)."""
+    if before[0] == digest:
+        return Refusal(REPEATED, f"This stands already, at position {before[1]}; the repeat has no effect.")
+    return Refusal("same-id", "Another event of this signer bears this id.")

@@ -47,6 +47,8 @@ _DIGEST = Span(DIGEST_BYTES, DIGEST_BYTES)
 _RECORDS = Span(0, RECORDS_PER_ENTRY_MAX)
 _INDEXES = Span(0, INDEXES_PER_ORDER_MAX)
 _CODES = Span(0, CODES_MAX)
+_DOCUMENT = Span(0, 1024)  # a digest or a name, never the document
+_NUMBERS = Span(0, 4096)  # three numbers of 128 characters, encrypted
 
 DEFAULTS: dict[type, Span] = {
     int: Span(0, INT_MAX),
@@ -62,22 +64,38 @@ SPANS: dict[str, Span] = {
     "AdmittedRecord.indexes": Span(0, INDEXES_PER_RECORD_MAX),
     "BlindIndex.key_version": _SMALL,
     "EnrolmentRejected.photo": _PHOTO,
+    "ErasureCertified.part": _SMALL,
+    "ErasureCertified.sought": _CODES,
+    "ExchangeFounded.public_key": _DIGEST,
+    "IndexKeyIssued.check": _DIGEST,
+    "IndexKeyIssued.version": _SMALL,
     "KeyRegistered.public_key": _DIGEST,
+    "OrderPreviewed.attempt": _SMALL,
+    "OrderPreviewed.commitments[]": _DIGEST,
+    "OrderPreviewed.covers": Span(0, MIB),
+    "PersonAdministered.roles": _CODES,
     "PolicyAdopted.sha256": _DIGEST,
     "ProvisionalSealLifted.ends": Span(1, RECORDS_PER_ENTRY_MAX),
     "RecordEnrolled.indexes": Span(0, INDEXES_PER_RECORD_MAX),
     "RecordEnrolled.photographs": Span(1, PHOTOGRAPHS_MAX),
     "RecordEnrolled.particulars": Span(1, MIB),
     "RecordRevealed.attempt": _SMALL,
+    "RecordRevealed.search_attempt": _SMALL,
     "RecordRevealed.commitment": _DIGEST,
     "RecordRevealed.reason": Span(1, 64 * 1024),
     "RecordsAdmitted.records": Span(1, RECORDS_PER_ENTRY_MAX),
+    "RecordsExpunged.document": _DOCUMENT,
     "RecordsExpunged.indexes": _INDEXES,
+    "RecordsExpunged.numbers": _NUMBERS,
+    "RecordsProvisionallySealed.document": _DOCUMENT,
     "RecordsProvisionallySealed.indexes": _INDEXES,
-    "RecordsSealed.document": Span(0, 1024),  # a digest or a name, never the document
+    "RecordsProvisionallySealed.numbers": _NUMBERS,
+    "RecordsSealed.document": _DOCUMENT,
     "RecordsSealed.indexes": _INDEXES,
+    "RecordsSealed.numbers": _NUMBERS,
     "RecordsUnsealed.ends": Span(1, RECORDS_PER_ENTRY_MAX),
     "ReviewRecorded.attempt": _SMALL,
+    "ReviewRecorded.search_attempt": _SMALL,
     "ReviewRecorded.commitment": _DIGEST,
     "ReviewRecorded.finding": Span(1, 64 * 1024),
     "SealedTemplate.ciphertext": Span(1, 64 * 1024),

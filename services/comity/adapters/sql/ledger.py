@@ -6,6 +6,7 @@ saw, in one transaction. A crash before the commit leaves the batch to be applie
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -24,11 +25,12 @@ from comity.errors import Halted
 from comity.ports import Posted, Progress
 
 NAME = "ledger"
+NEWEST = struct.Struct(">q32s")  # a position and its leaf's hash
 ROWS_MAX, REFUSALS_MAX = 10_000, 1_000
 CHUNK = 500  # values in one IN list; SQLite takes 32,766 parameters in a statement
 
 Row = TypeVar("Row", bound=p.Row)
-R, X, S, G, A, T = (TABLES[k] for k in (p.Record, p.Index, p.Suppression, p.Grant, p.Agency, p.Tick))
+R, X, S, L, V, T = (TABLES[k] for k in (p.Record, p.Index, p.Suppression, p.Lift, p.Revocation, p.Tick))
 
 
 NAMES = {kind: tuple(f.name for f in fields(kind)) for kind in TABLES}
@@ -46,8 +48,10 @@ RECORDS = select(*_columns(p.Record)).where(R.c.record_id.in_(_some("records")))
 OWN_INDEXES = select(*_columns(p.Index)).where(X.c.record_id.in_(_some("records")))
 KIN = select(X.c.record_id).where(X.c.kin, X.c.target.in_(_some("targets"))).distinct()
 SUPPRESSIONS = select(*_columns(p.Suppression)).where(S.c.target.in_(_some("targets")))
-GRANTS = select(*_columns(p.Grant)).where(G.c.grantee == bindparam("requester"))
-AGENCIES = select(*_columns(p.Agency)).where(A.c.ori == bindparam("requester"))
+LIFTS = select(*_columns(p.Lift)).where(
+    select(S.c.place).where(S.c.entered_by == L.c.party, S.c.order_id == L.c.order_id, S.c.target.in_(_some("targets"))).exists()
+)
+REVOCATIONS = select(*_columns(p.Revocation)).where(V.c.void_from.is_not(None), V.c.entered < bindparam("as_of"))
 # Of the ticks before a place the latest time counts, which need not be the last one entered (rule 8).
 # "+ 0" keeps SQLite on the index of ``at``: it walks down from the latest, and stops at once.
 LATEST_TICK = select(T.c.at).where(T.c.entered + 0 < bindparam("as_of")).order_by(T.c.at.desc()).limit(1).scalar_subquery()
@@ -65,19 +69,7 @@ class SqlLedger:
 
     def facts(self, requester: str, records: Collection[RecordId], as_of: int) -> Facts:
         """Return the rows that bear on these records for this requester, and the position they are from."""
-        facts, named = snapshot(self._engine, requester, records, as_of)
-        if not named:
-            return facts
-        with self._engine.begin() as connection:
-            applied = _progress(connection).next  # first: it fixes the snapshot
-            return Facts(
-                applied=applied,
-                records=_fetch(connection, RECORDS, p.Record, records=records),
-                **_covers(connection, records),
-                grants=_fetch(connection, GRANTS, p.Grant, requester=requester),
-                agencies=_fetch(connection, AGENCIES, p.Agency, requester=requester),
-                ticks=_fetch(connection, TICKS, p.Tick, as_of=as_of),
-            )
+        return snapshot(self._engine, requester, records, as_of)
 
     def prospect(self, targets: Collection[str]) -> Facts:
         """Return the rows that bear on a record not admitted yet."""
@@ -87,8 +79,14 @@ class SqlLedger:
             own = _fetch(connection, OWN_INDEXES, p.Index, records=kin)
             names = {*targets, *(p.record_target(RecordId(r)) for r in kin), *(row.target for row in own)}
             suppressions = _fetch(connection, SUPPRESSIONS, p.Suppression, targets=names)
-            ticks = _fetch(connection, TICKS, p.Tick, as_of=applied)
-            return Facts(applied=applied, indexes=own, suppressions=suppressions, ticks=ticks)
+            return Facts(
+                applied=applied,
+                indexes=own,
+                suppressions=suppressions,
+                lifts=_fetch(connection, LIFTS, p.Lift, targets=names),
+                revocations=_fetch(connection, REVOCATIONS, p.Revocation, as_of=applied),
+                ticks=_fetch(connection, TICKS, p.Tick, as_of=applied),
+            )
 
     def found(self, targets: Collection[str]) -> tuple[RecordId, ...]:
         """Return the records that bear one of these targets."""
@@ -152,7 +150,7 @@ class SqlLedger:
         with self._engine.begin() as connection:
             connection.execute(
                 insert_or_nothing(APPLIED)
-                .values(name=NAME, next=0, epoch=0, topic_id=topic_id, frontier=b"")
+                .values(name=NAME, next=0, epoch=0, topic_id=topic_id, leaves=0, frontier=b"", newest=b"")
                 .on_conflict_do_nothing()
             )
             connection.execute(update(APPLIED).values(epoch=APPLIED.c.epoch + 1))
@@ -170,7 +168,12 @@ class SqlLedger:
             moved = connection.execute(
                 update(APPLIED)
                 .where(APPLIED.c.next == seen.next, APPLIED.c.epoch == seen.epoch)
-                .values(next=after.next, frontier=after.frontier.to_bytes())
+                .values(
+                    next=after.next,
+                    leaves=after.frontier.size,
+                    frontier=after.frontier.to_bytes(),
+                    newest=b"".join(NEWEST.pack(position, digest) for position, digest in after.newest),
+                )
             )
             if moved.rowcount != 1:
                 raise Halted("Another projector moved the ledger.", advice="Run one `comity up` on one home.")
@@ -187,15 +190,9 @@ def _progress(connection: Connection) -> Progress:
     row = connection.execute(select(APPLIED)).mappings().one_or_none()
     if row is None:
         return Progress(0, 0, "", Frontier())
-    return Progress(row["next"], row["epoch"], row["topic_id"], Frontier.from_bytes(row["next"], row["frontier"]))
-
-
-def _covers(connection: Connection, records: Collection[RecordId]) -> dict[str, Any]:
-    own = _fetch(connection, OWN_INDEXES, p.Index, records=records)
-    kin = _strings(connection, KIN, targets={row.target for row in own if row.kin}) - set(records)
-    indexes = own + (_fetch(connection, OWN_INDEXES, p.Index, records=kin) if kin else ())
-    targets = {row.target for row in indexes} | {p.record_target(RecordId(r)) for r in (*records, *kin)}
-    return {"indexes": indexes, "suppressions": _fetch(connection, SUPPRESSIONS, p.Suppression, targets=targets)}
+    frontier = Frontier.from_bytes(row["leaves"], row["frontier"])
+    newest = tuple(NEWEST.iter_unpack(row["newest"]))
+    return Progress(row["next"], row["epoch"], row["topic_id"], frontier, newest)
 
 
 def _fetch(connection: Connection, query: Select[Any], kind: type[Row], **values: Any) -> tuple[Row, ...]:  # noqa: ANN401

@@ -21,26 +21,41 @@ from comity.domain.ids import RecordId
 from comity.domain.judge import Facts
 
 DIALECT = sqlite.dialect()
-IDS = "(SELECT value FROM json_each(:records))"
 # Of the ticks before a place the latest time counts, which need not be the last one entered (rule 8).
 # "+ 0" keeps SQLite on the index of ``at``: it walks down from the latest, and stops at once.
 LATEST_TICK = "(SELECT at FROM tick WHERE entered + 0 < :as_of ORDER BY at DESC LIMIT 1)"
+# A record is covered by itself, by its indexes, and by its kin's: records with the same booking number or photograph file. Only
+# the indexes that lead to an order of any time are read. Sealed or never there, it is this one statement, and the same work.
+LEADING = """
+WITH ids(id) AS MATERIALIZED (SELECT value FROM json_each(:records)),
+  own(target) AS MATERIALIZED (SELECT DISTINCT target FROM blind_index WHERE kin AND record_id IN (SELECT id FROM ids)),
+  near(id) AS MATERIALIZED (
+    SELECT id FROM ids UNION SELECT record_id FROM blind_index WHERE kin AND target IN (SELECT target FROM own)),
+  named(id, target) AS (
+    SELECT id, 'record:' || id FROM near
+    UNION ALL SELECT record_id, target FROM blind_index WHERE record_id IN (SELECT id FROM near)),
+  hit(id, target) AS MATERIALIZED (
+    SELECT id, target FROM named WHERE EXISTS (SELECT 1 FROM suppression WHERE suppression.target = named.target)),
+  orders(party, order_id) AS MATERIALIZED (
+    SELECT DISTINCT entered_by, order_id FROM suppression WHERE target IN (SELECT target FROM hit)),
+  kin(target) AS MATERIALIZED (
+    SELECT DISTINCT target FROM blind_index WHERE kin AND record_id IN (SELECT id FROM hit))
+"""
 WANTED: dict[str, tuple[type[p.Row], str]] = {
-    "records": (p.Record, f"record_id IN {IDS}"),
+    "records": (p.Record, "record_id IN (SELECT id FROM ids)"),
+    "indexes": (
+        p.Index,
+        """record_id IN (SELECT id FROM hit) AND (kin OR target IN (SELECT target FROM hit))
+            OR record_id IN (SELECT id FROM ids) AND kin AND target IN (SELECT target FROM kin)""",
+    ),
+    "suppressions": (p.Suppression, "target IN (SELECT target FROM hit)"),
+    "lifts": (p.Lift, "(party, order_id) IN (SELECT party, order_id FROM orders)"),
+    "revocations": (p.Revocation, "void_from IS NOT NULL"),
+    "keys": (p.Key, "role = 'exchange'"),
     "grants": (p.Grant, "grantee = :requester"),
     "agencies": (p.Agency, "ori = :requester"),
     "ticks": (p.Tick, f"at = {LATEST_TICK} OR entered >= :as_of"),
 }
-# Whether any order, of any time, names one of these records, or kin of theirs, by id or index. Mostly none does, and then no
-# index bears on the judgement; where one does, the ledger reads them all.
-NAMED = f"""
-WITH own(target, kin) AS MATERIALIZED (SELECT target, kin FROM blind_index WHERE record_id IN {IDS}),
-  kin(id) AS (SELECT DISTINCT record_id FROM blind_index WHERE kin AND target IN (SELECT target FROM own WHERE kin))
-SELECT EXISTS (SELECT 1 FROM suppression WHERE target IN (
-  SELECT target FROM own
-  UNION ALL SELECT 'record:' || value FROM json_each(:records)
-  UNION ALL SELECT 'record:' || id FROM kin
-  UNION ALL SELECT target FROM blind_index WHERE record_id IN (SELECT id FROM kin)))"""  # noqa: S608 - no value is in the text
 
 
 def _read(kind: type[p.Row], name: str) -> tuple[str, Callable[[Any], Any]]:
@@ -59,18 +74,18 @@ COLUMNS = {kind: [(f.name, *_read(kind, f.name)) for f in fields(kind)] for kind
 
 
 def _statement() -> str:
-    parts = [f"'applied', coalesce((SELECT next FROM applied), 0), 'named', ({NAMED})"]  # noqa: S608
+    parts = ["'applied', coalesce((SELECT next FROM applied), 0)"]
     for name, (kind, where) in WANTED.items():
         row = ", ".join(sql for _, sql, _ in COLUMNS[kind])
         parts.append(f"'{name}', (SELECT json_group_array(json_array({row})) FROM {TABLES[kind].name} WHERE {where})")  # noqa: S608
-    return f"SELECT json_object({', '.join(parts)})"
+    return f"{LEADING} SELECT json_object({', '.join(parts)})"
 
 
 STATEMENT = _statement()
 
 
-def snapshot(engine: Engine, requester: str, records: Collection[RecordId], as_of: int) -> tuple[Facts, bool]:
-    """Return the rows that bear on a judgement, without orders and indexes, and whether any order names the records."""
+def snapshot(engine: Engine, requester: str, records: Collection[RecordId], as_of: int) -> Facts:
+    """Return the rows that bear on a judgement, and the position that they are of."""
     values = {"records": json.dumps(sorted(records)), "requester": requester, "as_of": as_of}
     raw = engine.raw_connection()  # no transaction: a single statement reads one snapshot by itself
     try:
@@ -85,7 +100,7 @@ def snapshot(engine: Engine, requester: str, records: Collection[RecordId], as_o
         raw.close()
     rows: dict[str, Any]
     rows = {name: tuple(_row(kind, values) for values in found[name]) for name, (kind, _) in WANTED.items()}
-    return Facts(applied=found["applied"], **rows), bool(found["named"])
+    return Facts(applied=found["applied"], **rows)
 
 
 def _row(kind: type[p.Row], values: list[Any]) -> p.Row:

@@ -79,11 +79,13 @@ class Word(TypeDecorator[StrEnum]):
 
 
 class Fact(SQLModel):
-    """The columns of every row: its own number, and the positions between which it holds."""
+    """The columns of every row: its own number, the positions between which it holds, who signed it, and when it was appended."""
 
     place: int | None = Field(default=None, primary_key=True)
     entered: int = Field(sa_type=BigInteger, index=True)
     ended: int = Field(default=END, sa_type=BigInteger)
+    kid: str
+    entered_at: datetime = Field(sa_type=Moment)
 
 
 def _unique(kind: type[p.Row], *indexes: Index) -> tuple[Any, ...]:
@@ -107,15 +109,40 @@ class Court(Fact, table=True):
     name: str
 
 
+class Exchange(Fact, table=True):
+    """The exchange itself."""
+
+    __table_args__ = _unique(p.Exchange)
+    exchange_id: str
+
+
 class SigningKey(Fact, table=True):
     """Public keys, and whom they speak for."""
 
     __tablename__: ClassVar[str] = "signing_key"
     __table_args__ = _unique(p.Key)
-    kid: str
+    key_id: str
     party: str
     role: Role = Field(sa_type=Word(Role))
     public_key: bytes = Field(sa_type=LargeBinary)
+
+
+class Revocation(Fact, table=True):
+    """Keys that were revoked, and from where on what they loosened is void."""
+
+    __table_args__ = _unique(p.Revocation)
+    key_id: str
+    void_from: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class IndexKey(Fact, table=True):
+    """Index keys, by a value by which each is known again."""
+
+    __tablename__: ClassVar[str] = "index_key"
+    __table_args__ = _unique(p.IndexKey)
+    name: str
+    version: int
+    check: bytes = Field(sa_type=LargeBinary)
 
 
 class Record(Fact, table=True):
@@ -151,6 +178,20 @@ class Suppression(Fact, table=True):
     statute: str
     entered_by: str
     lapses_at: datetime | None = Field(default=None, sa_type=Moment)
+    clerk: str | None = None
+
+
+class Lift(Fact, table=True):
+    """Orders that unseals and lifts end, each a row of its own."""
+
+    __table_args__ = _unique(p.Lift, Index(None, "party", "order_id"))
+    lift_id: str
+    lifted_by: str
+    party: str
+    order_id: str
+    provisional_only: bool
+    authority: str
+    clerk: str | None = None
 
 
 class ShareGrant(Fact, table=True):
@@ -200,6 +241,7 @@ class Review(Fact, table=True):
 
     __table_args__ = _unique(p.Review)
     review_id: str
+    attempt: int
     search_id: str = Field(index=True)
     user: str
     commitment: bytes = Field(sa_type=LargeBinary)
@@ -210,21 +252,36 @@ class Reveal(Fact, table=True):
 
     __table_args__ = _unique(p.Reveal)
     reveal_id: str
+    attempt: int
     search_id: str = Field(index=True)
     user: str
     commitment: bytes = Field(sa_type=LargeBinary)
 
 
+class Preview(Fact, table=True):
+    """What clerks were shown before they pressed."""
+
+    __table_args__ = _unique(p.Preview)
+    preview_id: str
+    attempt: int
+    party: str
+    user: str
+
+
 class Certificate(Fact, table=True):
     """Certified erasures."""
 
-    __table_args__ = _unique(p.Certificate)
+    __table_args__ = _unique(p.Certificate, Index(None, "party", "order_id"))
     certificate_id: str
+    party: str
     order_id: str
+    part: int
+    scope: str
+    found: int
 
 
 class Seen(SQLModel, table=True):
-    """Orders already taken, by verified signer and event id, for ever (rule 10)."""
+    """What counts once and was taken, by verified signer and event id, for ever (rule 10)."""
 
     signer: str = Field(primary_key=True)
     event_id: str = Field(primary_key=True)
@@ -248,7 +305,9 @@ class Applied(SQLModel, table=True):
     next: int = Field(sa_type=BigInteger)
     epoch: int
     topic_id: str
+    leaves: int = Field(sa_type=BigInteger)
     frontier: bytes = Field(sa_type=LargeBinary)
+    newest: bytes = Field(sa_type=LargeBinary)
 
 
 class Follower(SQLModel, table=True):
@@ -295,16 +354,21 @@ def _table(model: type[SQLModel]) -> Table:
 TABLES: dict[type[p.Row], Table] = {
     p.Agency: _table(Agency),
     p.Court: _table(Court),
+    p.Exchange: _table(Exchange),
     p.Key: _table(SigningKey),
+    p.Revocation: _table(Revocation),
+    p.IndexKey: _table(IndexKey),
     p.Record: _table(Record),
     p.Index: _table(BlindIndex),
     p.Suppression: _table(Suppression),
+    p.Lift: _table(Lift),
     p.Grant: _table(ShareGrant),
     p.Tick: _table(Tick),
     p.Search: _table(Search),
     p.Withheld: _table(Withheld),
     p.Review: _table(Review),
     p.Reveal: _table(Reveal),
+    p.Preview: _table(Preview),
     p.Certificate: _table(Certificate),
 }
 SEEN, REFUSED, APPLIED, FOLLOWER = _table(Seen), _table(Refused), _table(Applied), _table(Follower)

@@ -17,6 +17,8 @@ def upgrade() -> None:
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("entered", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
         sa.Column("ori", sa.String(length=9), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("requester_class", sa.String(), nullable=False),
@@ -32,7 +34,9 @@ def upgrade() -> None:
         sa.Column("next", sa.BigInteger(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("topic_id", sa.String(), nullable=False),
+        sa.Column("leaves", sa.BigInteger(), nullable=False),
         sa.Column("frontier", sa.LargeBinary(), nullable=False),
+        sa.Column("newest", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_applied")),
     )
     op.create_table(
@@ -40,6 +44,8 @@ def upgrade() -> None:
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("entered", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
         sa.Column("record_id", sa.String(length=32), nullable=False),
         sa.Column("target", sa.String(), nullable=False),
         sa.Column("kin", sa.Boolean(), nullable=False),
@@ -55,19 +61,28 @@ def upgrade() -> None:
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("entered", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
         sa.Column("certificate_id", sa.String(), nullable=False),
+        sa.Column("party", sa.String(), nullable=False),
         sa.Column("order_id", sa.String(), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("found", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_certificate")),
         sa.UniqueConstraint("certificate_id", name=op.f("uq_certificate_certificate_id")),
     )
     with op.batch_alter_table("certificate", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_certificate_entered"), ["entered"], unique=False)
+        batch_op.create_index(batch_op.f("ix_certificate_party_order_id"), ["party", "order_id"], unique=False)
 
     op.create_table(
         "court",
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("entered", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
         sa.Column("court_id", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_court")),
@@ -77,6 +92,20 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_court_entered"), ["entered"], unique=False)
 
     op.create_table(
+        "exchange",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
+        sa.Column("exchange_id", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_exchange")),
+        sa.UniqueConstraint("exchange_id", name=op.f("uq_exchange_exchange_id")),
+    )
+    with op.batch_alter_table("exchange", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_exchange_entered"), ["entered"], unique=False)
+
+    op.create_table(
         "follower",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("stream", sa.String(), nullable=False),
@@ -84,10 +113,82 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", "stream", name=op.f("pk_follower")),
     )
     op.create_table(
+        "index_key",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("check", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_index_key")),
+        sa.UniqueConstraint("name", "version", name=op.f("uq_index_key_name_version")),
+    )
+    with op.batch_alter_table("index_key", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_index_key_entered"), ["entered"], unique=False)
+
+    op.create_table(
+        "lift",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
+        sa.Column("lift_id", sa.String(), nullable=False),
+        sa.Column("lifted_by", sa.String(), nullable=False),
+        sa.Column("party", sa.String(), nullable=False),
+        sa.Column("order_id", sa.String(), nullable=False),
+        sa.Column("provisional_only", sa.Boolean(), nullable=False),
+        sa.Column("authority", sa.String(), nullable=False),
+        sa.Column("clerk", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_lift")),
+        sa.UniqueConstraint("entered", "party", "order_id", name=op.f("uq_lift_entered_party_order_id")),
+    )
+    with op.batch_alter_table("lift", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_lift_entered"), ["entered"], unique=False)
+        batch_op.create_index(batch_op.f("ix_lift_party_order_id"), ["party", "order_id"], unique=False)
+
+    op.create_table(
+        "preview",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
+        sa.Column("preview_id", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("party", sa.String(), nullable=False),
+        sa.Column("user", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_preview")),
+        sa.UniqueConstraint("preview_id", "attempt", name=op.f("uq_preview_preview_id_attempt")),
+    )
+    with op.batch_alter_table("preview", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_preview_entered"), ["entered"], unique=False)
+
+    op.create_table(
+        "put_aside",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("topic", sa.String(), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("signer", sa.String(), nullable=False),
+        sa.Column("event_id", sa.String(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_put_aside")),
+        sa.UniqueConstraint("topic", "partition", "position", name=op.f("uq_put_aside_topic_partition_position")),
+    )
+    with op.batch_alter_table("put_aside", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_put_aside_signer"), ["signer"], unique=False)
+
+    op.create_table(
         "record",
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("entered", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
         sa.Column("record_id", sa.String(length=32), nullable=False),
         sa.Column("owner", sa.String(length=9), nullable=False),
         sa.Column("record_class", sa.String(length=40), nullable=False),
@@ -108,22 +209,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("position", name=op.f("pk_refused")),
     )
     op.create_table(
-        "put_aside",
-        sa.Column("place", sa.Integer(), nullable=False),
-        sa.Column("topic", sa.String(), nullable=False),
-        sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("signer", sa.String(), nullable=False),
-        sa.Column("event_id", sa.String(), nullable=True),
-        sa.Column("reason", sa.String(), nullable=False),
-        sa.Column("message", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("place", name=op.f("pk_put_aside")),
-        sa.UniqueConstraint("topic", "partition", "position", name=op.f("uq_put_aside_topic_partition_position")),
-    )
-    with op.batch_alter_table("put_aside", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_put_aside_signer"), ["signer"], unique=False)
-
-    op.create_table(
         "rejected",
         sa.Column("record_id", sa.String(length=32), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -141,12 +226,15 @@ def upgrade() -> None:
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("entered", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
         sa.Column("reveal_id", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("search_id", sa.String(), nullable=False),
         sa.Column("user", sa.String(), nullable=False),
         sa.Column("commitment", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_reveal")),
-        sa.UniqueConstraint("reveal_id", name=op.f("uq_reveal_reveal_id")),
+        sa.UniqueConstraint("reveal_id", "attempt", name=op.f("uq_reveal_reveal_id_attempt")),
     )
     with op.batch_alter_table("reveal", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_reveal_entered"), ["entered"], unique=False)
@@ -157,22 +245,42 @@ def upgrade() -> None:
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("entered", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
         sa.Column("review_id", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("search_id", sa.String(), nullable=False),
         sa.Column("user", sa.String(), nullable=False),
         sa.Column("commitment", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_review")),
-        sa.UniqueConstraint("review_id", name=op.f("uq_review_review_id")),
+        sa.UniqueConstraint("review_id", "attempt", name=op.f("uq_review_review_id_attempt")),
     )
     with op.batch_alter_table("review", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_review_entered"), ["entered"], unique=False)
         batch_op.create_index(batch_op.f("ix_review_search_id"), ["search_id"], unique=False)
 
     op.create_table(
+        "revocation",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
+        sa.Column("key_id", sa.String(), nullable=False),
+        sa.Column("void_from", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_revocation")),
+        sa.UniqueConstraint("entered", name=op.f("uq_revocation_entered")),
+    )
+    with op.batch_alter_table("revocation", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_revocation_entered"), ["entered"], unique=False)
+
+    op.create_table(
         "search",
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("entered", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
         sa.Column("search_id", sa.String(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("requester", sa.String(), nullable=False),
@@ -181,7 +289,7 @@ def upgrade() -> None:
         sa.Column("shown_max", sa.Integer(), nullable=False),
         sa.Column("reopens", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_search")),
-        sa.UniqueConstraint("search_id", "attempt", "entered", name=op.f("uq_search_search_id_attempt_entered")),
+        sa.UniqueConstraint("search_id", "attempt", name=op.f("uq_search_search_id_attempt")),
     )
     with op.batch_alter_table("search", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_search_entered"), ["entered"], unique=False)
@@ -199,6 +307,8 @@ def upgrade() -> None:
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("entered", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
         sa.Column("grant_id", sa.String(), nullable=False),
         sa.Column("owner", sa.String(), nullable=False),
         sa.Column("grantee", sa.String(), nullable=False),
@@ -208,7 +318,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("in_return", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_share_grant")),
-        sa.UniqueConstraint("grant_id", name=op.f("uq_share_grant_grant_id")),
+        sa.UniqueConstraint("owner", "grant_id", name=op.f("uq_share_grant_owner_grant_id")),
     )
     with op.batch_alter_table("share_grant", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_share_grant_entered"), ["entered"], unique=False)
@@ -220,11 +330,13 @@ def upgrade() -> None:
         sa.Column("entered", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
         sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
+        sa.Column("key_id", sa.String(), nullable=False),
         sa.Column("party", sa.String(), nullable=False),
         sa.Column("role", sa.String(length=40), nullable=False),
         sa.Column("public_key", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_signing_key")),
-        sa.UniqueConstraint("kid", name=op.f("uq_signing_key_kid")),
+        sa.UniqueConstraint("key_id", name=op.f("uq_signing_key_key_id")),
     )
     with op.batch_alter_table("signing_key", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_signing_key_entered"), ["entered"], unique=False)
@@ -234,6 +346,8 @@ def upgrade() -> None:
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("entered", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
         sa.Column("order_id", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("target", sa.String(), nullable=False),
@@ -242,6 +356,7 @@ def upgrade() -> None:
         sa.Column("statute", sa.String(), nullable=False),
         sa.Column("entered_by", sa.String(), nullable=False),
         sa.Column("lapses_at", sa.BigInteger(), nullable=True),
+        sa.Column("clerk", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_suppression")),
         sa.UniqueConstraint("entered_by", "order_id", "target", name=op.f("uq_suppression_entered_by_order_id_target")),
     )
@@ -254,6 +369,8 @@ def upgrade() -> None:
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("entered", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_tick")),
         sa.UniqueConstraint("entered", name=op.f("uq_tick_entered")),
@@ -267,12 +384,16 @@ def upgrade() -> None:
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("entered", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
         sa.Column("search_id", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_withheld")),
         sa.UniqueConstraint("search_id", name=op.f("uq_withheld_search_id")),
     )
     with op.batch_alter_table("withheld", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_withheld_entered"), ["entered"], unique=False)
+
+    # ### end Alembic commands ###
 
 
 def downgrade() -> None:
@@ -304,6 +425,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_search_entered"))
 
     op.drop_table("search")
+    with op.batch_alter_table("revocation", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_revocation_entered"))
+
+    op.drop_table("revocation")
     with op.batch_alter_table("review", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_review_search_id"))
         batch_op.drop_index(batch_op.f("ix_review_entered"))
@@ -318,21 +443,39 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_rejected_owner"))
 
     op.drop_table("rejected")
-    with op.batch_alter_table("put_aside", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_put_aside_signer"))
-
-    op.drop_table("put_aside")
     op.drop_table("refused")
     with op.batch_alter_table("record", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_record_entered"))
 
     op.drop_table("record")
+    with op.batch_alter_table("put_aside", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_put_aside_signer"))
+
+    op.drop_table("put_aside")
+    with op.batch_alter_table("preview", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_preview_entered"))
+
+    op.drop_table("preview")
+    with op.batch_alter_table("lift", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_lift_party_order_id"))
+        batch_op.drop_index(batch_op.f("ix_lift_entered"))
+
+    op.drop_table("lift")
+    with op.batch_alter_table("index_key", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_index_key_entered"))
+
+    op.drop_table("index_key")
     op.drop_table("follower")
+    with op.batch_alter_table("exchange", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_exchange_entered"))
+
+    op.drop_table("exchange")
     with op.batch_alter_table("court", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_court_entered"))
 
     op.drop_table("court")
     with op.batch_alter_table("certificate", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_certificate_party_order_id"))
         batch_op.drop_index(batch_op.f("ix_certificate_entered"))
 
     op.drop_table("certificate")
@@ -346,3 +489,4 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_agency_entered"))
 
     op.drop_table("agency")
+    # ### end Alembic commands ###

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from comity.acts.watermark import Watermarks
@@ -95,7 +97,7 @@ class House:
         """Return an agency's publisher, talking to intake in this process."""
         _, token = self.person(ori, "agency-writer", "agency-administrator", name="Publisher")
         clock: dict[str, Any] = {} if clock_ms is None else {"clock_ms": clock_ms}
-        client = TestClient(self.intake_app)
+        client = TestClient(Starlette(routes=[Mount("/intake", self.intake_app)]))
         return Publisher(ORIGIN, token, self.exchange.keyring.signer(ori), ori, client=client, **clock)
 
     def settle(self) -> None:

@@ -39,6 +39,7 @@ def configure(*, level: str = "INFO") -> None:
     """Write one JSON object a line to stderr; unknown fields are dropped."""
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,  # a request's trace id, in whatever thread its work is done
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _drop_unknown,

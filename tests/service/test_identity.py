@@ -61,6 +61,16 @@ def test_a_nameless_person_is_refused(identity: FileIdentity) -> None:
         identity.add(" ", MILWAUKEE, {"clerk"})
 
 
+@pytest.mark.parametrize("name", ["Ann\u202egnal", "Ann\nBob", "Ann\u200bx", "administrator", "Exchange"])
+def test_a_name_that_steers_a_page_or_speaks_for_the_exchange_is_refused(identity: FileIdentity, name: str) -> None:
+    with pytest.raises(InvalidInput):
+        identity.add(name, MILWAUKEE, {"clerk"})
+
+
+def test_the_exchanges_own_people_may_be_called_what_they_do(identity: FileIdentity) -> None:
+    assert identity.add("operator", "exchange", {"operator"}).name == "operator"
+
+
 def test_a_link_signs_in_once(identity: FileIdentity, clerk: Person) -> None:
     link = identity.link(clerk.user_id)
     session = identity.sign_in(link)

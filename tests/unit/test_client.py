@@ -97,3 +97,26 @@ def test_an_event_that_breaks_a_limit_is_never_sent() -> None:
 
     with publisher(answer) as own, pytest.raises(errors.InvalidInput):
         own.revoke("")
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("https://exchange.example", "https://exchange.example/intake/v1/events"),
+        ("https://exchange.example/", "https://exchange.example/intake/v1/events"),
+        ("https://exchange.example/intake", "https://exchange.example/intake/v1/events"),
+        ("https://proxy.example/comity/", "https://proxy.example/comity/intake/v1/events"),
+    ],
+)
+def test_the_address_that_is_documented_is_the_exchanges_own(given: str, asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    urls: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        urls.append(str(request.url))
+        return receipt(request.content)
+
+    plain = httpx2.Client
+    monkeypatch.setattr(httpx2, "Client", lambda **more: plain(transport=httpx2.MockTransport(answer), **more))
+    with Publisher(given, "token", SigningKey.generate(), MILWAUKEE) as own:
+        own.revoke("g-1")
+    assert urls == [asked]

@@ -119,7 +119,7 @@ def test_what_the_framework_refuses_has_the_same_shape(web: TestClient) -> None:
 
 
 def test_a_method_that_is_not_allowed_is_told_which_are(web: TestClient) -> None:
-    assert web.put("/who").headers["allow"] == "GET"
+    assert web.put("/who").headers["allow"] == "GET, HEAD"
 
 
 def test_an_upload_is_never_written_to_a_temporary_file() -> None:

@@ -105,7 +105,9 @@ def verified(ledger: LedgerView, entry: Entry) -> Envelope:
         envelope = from_entry(entry)
         envelope.verify(signing_key(ledger, envelope).public_key)
     except Undecodable as error:
-        raise InvalidInput(f"The event cannot be read: {error}", advice="Compare it with schemas/comity.v1.") from None
+        raise InvalidInput(
+            f"The event cannot be read: {error}", advice="Compare it with the schemas at /intake/v1/schemas."
+        ) from None
     except BadSignature:
         raise NotPermitted("The signature does not fit the bytes.", advice="Sign the exact value bytes that you send.") from None
     return envelope

@@ -6,7 +6,8 @@ import secrets
 
 from comity.acts.journal import Journal
 from comity.domain import entries as e
-from comity.domain.ids import ExchangeId, KeyId, Ori, PartyId
+from comity.domain import names
+from comity.domain.ids import ExchangeId, KeyId, Ori, PartyId, is_ori
 from comity.domain.policy import REQUESTER_CLASSES, digest
 from comity.domain.posting import Agency, Court
 from comity.errors import Conflict, Halted, InvalidInput, Unavailable
@@ -43,6 +44,22 @@ def found(journal: Journal, ledger: LedgerView, administrator: SigningKey, excha
     return bool(events)
 
 
+def check_name(name: str) -> None:
+    """Raise InvalidInput for a name that cannot be shown as a party's."""
+    if (wrong := names.fault(name)) is not None:
+        raise InvalidInput(f"A name {wrong}.", advice="Type the name anew, without copying it.")
+    if names.is_reserved(name):
+        raise InvalidInput("This name speaks for the exchange itself.", advice="Use the name that the public knows the party by.")
+
+
+def check_party(party: str) -> None:
+    """Raise InvalidInput for a court's id that is the exchange's own, or has the form of an agency's."""
+    if names.is_reserved(party):
+        raise InvalidInput("This id is the exchange's own.", advice="Use the court's own, such as WI-MILWAUKEE-CC.")
+    if is_ori(party):
+        raise InvalidInput("This id has the form of an agency's.", advice="Use the court's own, such as WI-MILWAUKEE-CC.")
+
+
 class Register:
     """Registrations, signed by the administrator."""
 
@@ -55,14 +72,18 @@ class Register:
             raise InvalidInput(f"Unknown class {requester_class!r:.40}.", advice=f"Use one of: {', '.join(REQUESTER_CLASSES)}.")
         if self._ledger.rows(Agency, ori=ori):
             raise Conflict(f"{ori} is registered already.", advice="To add a key, register the key alone.")
+        check_name(name)
         self._check_key(public_key, kid)
         self._enter(e.AgencyRegistered(ori, name, requester_class), ori)
         return self.key(PartyId(ori), e.Role.AGENCY, public_key, kid)
 
     def court(self, court_id: PartyId, name: str, public_key: bytes, kid: str | None = None) -> int:
         """Register a court with its public key; return the position. Raises InvalidInput or Conflict."""
-        if self._ledger.rows(Court, court_id=court_id):
-            raise Conflict(f"{court_id} is registered already.", advice="To add a key, register the key alone.")
+        for court in self._ledger.rows(Court):
+            if court.court_id.casefold() == court_id.casefold():
+                raise Conflict(f"{court.court_id} is registered already.", advice="To add a key, register the key alone.")
+        check_name(name)
+        check_party(court_id)
         self._check_key(public_key, kid)
         self._enter(e.CourtRegistered(court_id, name), court_id)
         return self.key(court_id, e.Role.COURT, public_key, kid)

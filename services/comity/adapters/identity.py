@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from comity.domain import names
 from comity.domain.ids import PartyId, UserId
 from comity.errors import Conflict, InvalidInput, NotFound, NotSignedIn
 from comity.ports import Person
@@ -27,6 +28,7 @@ BUSY_SECONDS = 5.0  # `comity user link` writes beside the running exchange
 TOKEN_BYTES = 32
 PSEUDONYM_BYTES = 6
 NAME_CHARS_MAX = 100
+EXCHANGE = "exchange"  # the party whose people may be called what they do
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS person (
@@ -52,8 +54,12 @@ class FileIdentity:
 
     def add(self, name: str, party: str, roles: Collection[str]) -> Person:
         """Add a person who acts for a party; the pseudonym is new and random. Raises Conflict for a name known there."""
-        if not name.strip() or len(name) > NAME_CHARS_MAX or not party:
+        if not party or len(name) > NAME_CHARS_MAX:
             raise InvalidInput(f"A person has a name of 1 to {NAME_CHARS_MAX} characters and a party.")
+        if (wrong := names.fault(name)) is not None:
+            raise InvalidInput(f"A name {wrong}.", advice="Type the name anew, without copying it.")
+        if names.is_reserved(name) and party != EXCHANGE:
+            raise InvalidInput("This name speaks for the exchange itself.", advice="Use the person's own name.")
         user_id = UserId(f"u-{secrets.token_hex(PSEUDONYM_BYTES)}")
         values = (user_id, name, party, " ".join(sorted(set(roles))))
         try:

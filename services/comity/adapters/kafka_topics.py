@@ -80,7 +80,7 @@ def ensure(
     except kafka_errors.TopicAlreadyExistsError:
         admin.wait_for_topics([name(topic) for topic in missing])  # another process was faster
     except kafka_errors.KafkaError as error:
-        advice = "Let an administrator make the topics of infra/kafka/topics.yaml."
+        advice = f"Let an administrator of the brokers make {', '.join(map(name, missing))}."
         raise Unavailable(f"Kafka did not make the topics ({type(error).__name__})", advice=advice) from error
     for topic, said in found.items():
         if error_of(said) is kafka_errors.NoError and len(said["partitions"]) != len(log_rules.streams(topic)):

@@ -31,7 +31,7 @@ def signer(home: Path, ori: str, key: Path | None = None) -> SigningKey:
 
 def publisher(api: Api, key: SigningKey, ori: str) -> Publisher:
     """Return this agency's way into the exchange."""
-    return Publisher(f"{api.url}/intake", api.token, key, Ori(ori))
+    return Publisher(api.url, api.token, key, Ori(ori))
 
 
 def publish(to: Publisher, booking: Booking) -> Receipt:

@@ -53,7 +53,7 @@ class World:
     def publisher(self, agency: Ori) -> Publisher:
         """Return an agency's own publisher, with its own key."""
         signer = self.exchange.keyring.signer(agency)
-        return Publisher(f"{self.server.url}/intake", self.session(f"records@{agency}"), signer, agency)
+        return Publisher(self.server.url, self.session(f"records@{agency}"), signer, agency)
 
     def record_of(self, booking_number: str) -> RecordId:
         """Return the record of a booking, as its agency's own system remembers it."""

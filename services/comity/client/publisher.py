@@ -31,6 +31,7 @@ from comity.wire.signing import SigningKey
 ATTEMPTS = 5  # over about ten seconds: an exchange that restarts is back by then
 WAIT_SECONDS_MAX = 5.0
 TIMEOUT_SECONDS = 30.0
+INTAKE = "/intake/v1"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -64,6 +65,7 @@ def _clock_ms() -> int:
 class Publisher:
     """One agency's way into the exchange. Thread-safe; use it in a ``with`` block, or close it.
 
+    ``base_url`` is the exchange's own address, as `comity up` prints it, or as a proxy serves it under a path.
     ``session_token`` is that of a person with the role agency-writer (for grants: agency-administrator). ``client`` replaces
     the HTTP client, ``clock_ms`` the clock, for tests.
     """
@@ -79,7 +81,7 @@ class Publisher:
         client: httpx2.Client | None = None,
     ) -> None:
         self._signer, self._ori, self._clock_ms = signer, ori, clock_ms
-        self._http = client or httpx2.Client(base_url=base_url, timeout=TIMEOUT_SECONDS)
+        self._http = client or httpx2.Client(base_url=_exchange(base_url), timeout=TIMEOUT_SECONDS)
         self._authorization = {"authorization": f"Bearer {session_token}"}
 
     def __enter__(self) -> Self:
@@ -114,7 +116,7 @@ class Publisher:
         }
         numbers = {names[kind]: number for kind, number in booking.numbers().items()}
         answer = self._ask(
-            "POST", "/v1/records", json={"owner": booking.owner, **numbers, "photograph_sha256": booking.digests()}
+            "POST", f"{INTAKE}/records", json={"owner": booking.owner, **numbers, "photograph_sha256": booking.digests()}
         )
         indexes = tuple(BlindIndex(IndexKind(i["kind"]), int(i["key_version"]), str(i["tag"])) for i in answer["indexes"])
         return Issued(RecordId(answer["record_id"]), base64.b64decode(answer["data_key"]), indexes)
@@ -153,7 +155,7 @@ class Publisher:
         With a receipt it is ``waiting`` until that very enrolment was decided, whatever stood before it.
         """
         place = {} if receipt is None else {"partition": receipt.partition, "position": receipt.position}
-        return dict(self._ask("GET", f"/v1/records/{record}", params=place))
+        return dict(self._ask("GET", f"{INTAKE}/records/{record}", params=place))
 
     def send(self, event: Event, *, key: str, event_id: str | None = None) -> Receipt:
         """Encode, sign and hand in one event; what is tried again is the same bytes under the same id."""
@@ -163,9 +165,11 @@ class Publisher:
         try:
             entry = to_entry(event, key=key.encode(), source=source, signer=self._signer, event_id=own, at=at)
         except Unencodable as error:
-            raise InvalidInput(f"The event breaks a limit: {error}.", advice="Compare it with schemas/comity.v1.") from None
+            raise InvalidInput(
+                f"The event breaks a limit: {error}.", advice="Compare it with the schemas at /intake/v1/schemas."
+            ) from None
         headers = {name.replace("_", "-"): text.decode() for name, text in entry.headers}
-        answer = self._ask("POST", "/v1/events", content=entry.value, headers=headers)
+        answer = self._ask("POST", f"{INTAKE}/events", content=entry.value, headers=headers)
         return _checked(answer, entry.value or b"")
 
     def _ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **body: Any) -> Any:  # noqa: ANN401
@@ -187,6 +191,11 @@ class Publisher:
         if answer.is_success:
             return answer.json()
         raise error_of(answer)
+
+
+def _exchange(url: str) -> str:
+    """Return the exchange's own address, where that of its intake was given."""
+    return url.rstrip("/").removesuffix("/intake")
 
 
 def _checked(answer: Mapping[str, Any], value: bytes) -> Receipt:

@@ -92,6 +92,11 @@ def ori(text: str) -> Ori:
     return Ori(text)
 
 
+def is_ori(text: str) -> bool:
+    """Say whether a text has an ORI's form, in whatever case."""
+    return _ORI.fullmatch(text.upper()) is not None
+
+
 def record_id(text: str) -> RecordId:
     """Read a record id; raises ValueError unless it is 32 lower-case hex digits."""
     if not _RECORD.fullmatch(text):

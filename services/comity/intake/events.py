@@ -36,7 +36,7 @@ ROLE_OF: dict[type, str] = {
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The event's value: Avro under a schema of schemas/comity.v1, in Confluent's framing.",
+        "description": "The event's value: Avro under a schema of `GET /v1/schemas`, in Confluent's framing.",
         "content": {CONTENT_TYPE: {"schema": {"type": "string", "format": "binary", "maxLength": VALUE_BYTES_MAX}}},
     }
 }
@@ -83,7 +83,9 @@ def enter_event(
     try:
         kind = codec.type_of(value)
     except codec.Undecodable as error:
-        raise InvalidInput(f"The event cannot be read: {error}.", advice="Compare it with schemas/comity.v1.") from None
+        raise InvalidInput(
+            f"The event cannot be read: {error}.", advice="Compare it with the schemas at /intake/v1/schemas."
+        ) from None
     _check_sender(services, person, kind, headers.jws)
     services.pace.take(person.party)
     return submit(services, headers.entry(value), headers.ce_id)
@@ -135,7 +137,7 @@ def _check_sender(services: IntakeServices, person: Person, kind: type, jws: str
         kid = signing.header_of(jws).kid
     except signing.BadSignature as error:
         raise InvalidInput(
-            f"The signature cannot be read: {error}.", advice="See schemas/README.md, what a signer puts where."
+            f"The signature cannot be read: {error}.", advice="/intake/docs says what a signer puts where."
         ) from None
     party = next((key.party for key in services.ledger.signing_keys() if key.key_id == kid), None)
     if party is not None and party != person.party:

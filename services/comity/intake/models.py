@@ -286,6 +286,14 @@ class StatuteOut(BaseModel):
     why: str
 
 
+class SchemaOut(BaseModel):
+    """The schema of an event's type, as it is read here; its id stands in Confluent's framing."""
+
+    schema_id: int
+    name: str
+    avro: dict[str, Any]
+
+
 class PurposeOut(BaseModel):
     """A purpose of search: what carries it, what it reaches, and the law that says so."""
 

@@ -113,7 +113,7 @@ def _enrol(services: IntakeServices, booking: Booking) -> m.EnrolledOut:
             event, key=event.record_id.encode(), source=SOURCE, signer=signer, event_id=own, at=services.now()
         )  # fmt: skip
     except Unencodable as error:
-        raise InvalidInput(f"The booking breaks a limit: {error}.", advice="Compare it with /docs.") from None
+        raise InvalidInput(f"The booking breaks a limit: {error}.", advice="Compare it with /intake/docs.") from None
     receipt = services.enrol.submit(entry)
     return m.EnrolledOut(record_id=event.record_id, receipt=receipt_of_record(receipt, own))
 

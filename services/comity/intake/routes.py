@@ -18,6 +18,7 @@ from comity.intake.services import Services
 from comity.ports import Person
 from comity.web.problem import documented
 from comity.web.session import SESSION_SECONDS, role, token_of
+from comity.wire import codec
 
 TOKEN_CHARS_MAX = 1_000_000  # a preview of 1,000 records, sealed, in hex: 100 KB
 
@@ -83,6 +84,12 @@ def list_statutes() -> list[m.StatuteOut]:
         )
         for s in policy.STATUTES.values()
     ]
+
+
+@tables.get("/schemas", summary="Schemas of events")
+def list_schemas() -> list[m.SchemaOut]:
+    """List the Avro schema of every event's type: what a publisher encodes with, and what a refused event is compared with."""
+    return [m.SchemaOut(schema_id=number, name=name, avro=avro) for number, (name, avro) in codec.schemas().items()]
 
 
 @tables.get("/purposes", summary="Purposes, thresholds and offences")

@@ -67,11 +67,12 @@ def new_app(
         lifespan=lifespan,
     )
     app.state.identity = identity
-    # The last added is the outermost: headers around problems around checks, and the body last of all.
+    # The last added is the outermost: headers around problems around checks, and bodies last of all.
     app.add_middleware(Bodies, identity=identity, bytes_max=body_bytes_max, open_paths=open_paths)
     app.add_middleware(limits.OriginCheck)
     if hosts:
         app.add_middleware(HostCheck, names=hosts)
+    app.add_middleware(limits.Heads)
     problem.install(app, render)
     app.add_middleware(limits.SecurityHeaders)
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]

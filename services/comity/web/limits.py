@@ -49,6 +49,46 @@ class SecurityHeaders:
         await self._app(scope, receive, dressed)
 
 
+class Heads:
+    """Answers HEAD as GET without the body, wherever GET is answered; a stream ends with its head."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        asked = scope["method"] == "HEAD"
+        begun = False
+
+        async def bare(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                _allow_head(MutableHeaders(scope=message))
+                await send(message)
+                if asked:
+                    await send({"type": "http.response.body", "body": b""})
+            elif not asked:
+                await send(message)
+
+        async def until_begun() -> Message:
+            return {"type": "http.disconnect"} if begun else await receive()
+
+        if asked:
+            await self._app({**scope, "method": "GET"}, until_begun, bare)
+        else:
+            await self._app(scope, receive, bare)
+
+
+def _allow_head(said: MutableHeaders) -> None:
+    methods = [name.strip() for name in said.get("allow", "").split(",")]
+    if "GET" in methods and "HEAD" not in methods:
+        said["allow"] = ", ".join([*methods, "HEAD"])
+
+
 class OriginCheck:
     """Refuses changes that another site makes a signed-in browser send (CSRF).
 

@@ -33,6 +33,10 @@ FIELDS_SHOWN_MAX = 20  # of a 422: more of them help nobody
 FRAMES_LOGGED_MAX = 30
 RETRY_AFTER_SECONDS = {HTTPStatus.SERVICE_UNAVAILABLE: 2, HTTPStatus.TOO_MANY_REQUESTS: 60}
 
+_ADVICE = {
+    HTTPStatus.NOT_FOUND: "The pages and routes are listed at /docs.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "Which methods are, the header Allow says.",
+}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")  # a field's name; anything else in a location came from the sender
 
 
@@ -128,6 +132,10 @@ class Problems:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with structlog.contextvars.bound_contextvars(trace_id=trace_id(Request(scope))):
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = False
 
         async def watched(message: Message) -> None:
@@ -136,15 +144,12 @@ class Problems:
             await send(message)
 
         request = Request(scope)
-        structlog.contextvars.bind_contextvars(trace_id=trace_id(request))
         try:
             await self._app(scope, receive, watched)
         except Exception as error:  # noqa: BLE001 - the outermost of all
             problem = _known(request, error)
             if not began:
                 await self._render(request, problem)(scope, receive, send)
-        finally:
-            structlog.contextvars.unbind_contextvars("trace_id")
 
 
 def _known(request: Request, error: Exception) -> Problem:
@@ -167,10 +172,17 @@ def _invalid(request: Request, error: RequestValidationError) -> Problem:
         title="The request cannot be used",
         status=HTTPStatus.UNPROCESSABLE_ENTITY,
         detail=f"What was sent does not have the form described: {named}.",
-        advice="Compare it with /openapi.json.",
+        advice=_form(request),
         trace_id=trace_id(request),
         details={"fields": fields},
     )
+
+
+def _form(request: Request) -> str:
+    """Return where the form is described: a service describes itself, and a page of the desk's is a form already."""
+    if request.app.openapi().get("paths"):
+        return f"Compare it with {request.scope.get('root_path', '').rstrip('/')}/docs."
+    return "Go back, correct it, and send it again."
 
 
 def _place(error: Mapping[str, Any]) -> list[str | int]:
@@ -186,7 +198,7 @@ def _http(request: Request, error: HTTPException) -> Problem:
         title=status.phrase,
         status=status,
         detail=str(error.detail),
-        advice="" if status != HTTPStatus.NOT_FOUND else "The pages and routes are listed at /docs.",
+        advice=_ADVICE.get(status, ""),
         trace_id=trace_id(request),
         details={},
     )
@@ -212,6 +224,15 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase} for status in statuses}
 
 
+def _by_who(method: str, operation: Mapping[str, Any]) -> dict[int, str]:
+    """Return what an operation answers to whoever may not: derived, so that no route can forget to say so."""
+    secured = bool(operation.get("security"))
+    refused = {401: "Nobody is signed in, or the session has ended"} if secured else {}
+    if secured or method != "get":
+        refused[403] = "Not permitted, or sent by another site's page"
+    return refused
+
+
 def describe(schema: dict[str, Any], always: Mapping[int, str]) -> dict[str, Any]:
     """Write the one shape into an OpenAPI document: for every documented error, and for those that any route may meet."""
     schemas = schema.setdefault("components", {}).setdefault("schemas", {})
@@ -220,9 +241,9 @@ def describe(schema: dict[str, Any], always: Mapping[int, str]) -> dict[str, Any
         schemas.pop(unused, None)
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path in schema.get("paths", {}).values():
-        for operation in path.values():
+        for method, operation in path.items():
             responses = operation["responses"]
-            for status, why in always.items():
+            for status, why in {**always, **_by_who(method, operation)}.items():
                 responses.setdefault(str(status), {"description": why})
             for status, response in responses.items():
                 if status >= "400":

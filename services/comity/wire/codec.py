@@ -108,6 +108,12 @@ def schema_id(event: type[Event]) -> int:
     return int(FRAME.unpack(_registry().by_type[event].frame)[1])
 
 
+def schemas() -> dict[int, tuple[str, dict[str, Any]]]:
+    """Return every schema that is read, by its id: the type's name, and Avro's own form."""
+    bundle = json.loads(resources.files("comity.wire").joinpath("schemas.json").read_bytes())
+    return {int(number): (str(name), schema) for number, (name, schema) in bundle.items()}
+
+
 def _plan(value: bytes) -> _Plan:
     if len(value) < FRAME.size:
         raise Undecodable("shorter than a frame")

@@ -1,0 +1,49 @@
+"""Registering parties: names and ids that none may have, whoever sends them."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from builders import COURT
+from comity.wire.signing import SigningKey
+
+
+def key() -> str:
+    return base64.b64encode(SigningKey.generate().public_bytes).decode()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"court_id": "exchange"},
+        {"court_id": "Administrator"},
+        {"court_id": "ex-change"},
+        {"court_id": "WI0130000"},
+        {"court_id": "wi0139999"},
+        {"name": "Circuit\u202eCourt"},
+        {"name": "Circuit\nCourt"},
+        {"name": "Exchange"},
+    ],
+)
+def test_a_court_is_not_registered_under_a_name_of_somebody_elses(administrator: TestClient, changed: dict[str, Any]) -> None:
+    asked = {"court_id": "WI-DANE-CC", "name": "Dane County Circuit Court", "public_key": key()} | changed
+    before = administrator.get("/v1/courts").json()
+    refused = administrator.post("/v1/courts", json=asked)
+    assert refused.status_code == 400, refused.text
+    assert refused.json()["advice"]
+    assert administrator.get("/v1/courts").json() == before
+
+
+def test_two_courts_ids_differ_by_more_than_their_case(administrator: TestClient) -> None:
+    asked = {"court_id": COURT.lower(), "name": "Another", "public_key": key()}
+    assert administrator.post("/v1/courts", json=asked).status_code == 409
+
+
+@pytest.mark.parametrize("name", ["Police\u2066x", "operator", "Police\x07"])
+def test_an_agency_is_not_registered_under_such_a_name(administrator: TestClient, name: str) -> None:
+    asked = {"ori": "WI0990000", "name": name, "requester_class": "county", "public_key": key()}
+    assert administrator.post("/v1/agencies", json=asked).status_code == 400

@@ -28,9 +28,11 @@ def units(count: int, *, seed: int = 0, dimension: int = 128) -> NDArray[np.floa
     return drawn / lengths
 
 
-def template(number: int, vector: Vector, *, of: int | None = None, block: Block = MILWAUKEE, photo: int = 0) -> StoredTemplate:
+def template(
+    number: int, vector: Vector, *, of: int | None = None, block: Block = MILWAUKEE, photo: int = 0, version: int = 1
+) -> StoredTemplate:
     """Return the template with this id, of record ``of`` (by default one of the same number)."""
-    return StoredTemplate(number, record(number if of is None else of), block, photo, vector)
+    return StoredTemplate(number, record(number if of is None else of), block, photo, vector, version)
 
 
 def templates(count: int, *, seed: int = 0, first: int = 0, block: Block = MILWAUKEE) -> list[StoredTemplate]:

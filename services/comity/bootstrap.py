@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -37,6 +38,7 @@ from comity.adapters.milvus_store import MilvusStore
 from comity.adapters.onnx_faces import OnnxFaces
 from comity.adapters.photo_store import FolderPhotoStore
 from comity.adapters.resident_scan import ResidentScan
+from comity.adapters.sql.beside import LedgerBeside
 from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import SqlLedger
 from comity.adapters.sql.positions import SqlPositions
@@ -59,6 +61,7 @@ from comity.projection.fsck import Finding, Fsck
 from comity.projection.gallery import GalleryProjection
 from comity.projection.ledger import LedgerProjection
 from comity.projection.projector import Follower
+from comity.projection.rebuild import Rebuilds
 from comity.projection.watch import PositionWatch
 from comity.settings import Settings
 from comity.telemetry import configure
@@ -168,7 +171,7 @@ class Exchange:
     def _wire_duties(self) -> None:
         self.projection = LedgerProjection(self.log, self.ledger, self.watch)
         self.gallery_projection = GalleryProjection(
-            self.ledger, self.vault, self.store, self.gallery, self.rejections, self.positions
+            self.log, self.ledger, self.vault, self.store, self.gallery, self.rejections, self.alarms
         )
         self.quarantine = Quarantine(journal=self.journal, ledger=self.ledger, refusals=self.refusals)
         self.encoding = EncoderDuty(
@@ -207,6 +210,18 @@ class Exchange:
             keep=timedelta(days=self.settings.probe_days),
         )
         self.followers: dict[str, Follower] = {}
+        self.rebuilds = Rebuilds(
+            log=self.log,
+            watch=self.watch,
+            ledger_view=self.ledger,
+            vault=self.vault,
+            photos=self.photos,
+            store=self.store,
+            scan=self.gallery,
+            followers=self.followers,
+            paused=self._paused,
+            beside=LedgerBeside(self.engine, self.home.path("ledger-anew.db")).building,
+        )
 
     # --- life ---
 
@@ -220,7 +235,7 @@ class Exchange:
         self.gallery_projection.load()
         self.purge.again()  # before anything can be asked
         self.clock.start()
-        self._follow(gallery.NAME, Topic.TEMPLATES, self.gallery_projection.apply)
+        self._follow_gallery()
         self._follow(encoder.NAME, Topic.ENROLMENTS, self.encoding.apply)
         self._follow(purge.NAME, Topic.JOURNAL, self.purge.apply)
         self._follow(quarantine.NAME, Topic.JOURNAL, self.quarantining.apply)
@@ -257,9 +272,24 @@ class Exchange:
         self.stop()
 
     def _follow_ledger(self) -> None:
-        follower = Follower("ledger", self.log, self.projection.starts, self.projection.apply, self.watch.fail)
-        self.followers["ledger"] = follower
+        self._begin(Follower("ledger", self.log, self.projection.starts, self.projection.apply, self.watch.fail))
+
+    def _follow_gallery(self) -> None:
+        projection = self.gallery_projection
+        self._begin(Follower(gallery.NAME, self.log, projection.starts, projection.apply))
+
+    def _begin(self, follower: Follower) -> None:
+        self.followers[follower.name] = follower
         follower.start()
+
+    @contextmanager
+    def _paused(self, name: str) -> Iterator[None]:
+        """Stop the ledger's or the gallery's follower for as long as the block lasts."""
+        self.followers[name].stop()
+        try:
+            yield
+        finally:
+            self._follow_ledger() if name == "ledger" else self._follow_gallery()
 
     def _follow(self, name: str, topic: Topic, apply: Callable[..., None]) -> None:
         def starts() -> Mapping[Stream, int]:
@@ -269,8 +299,7 @@ class Exchange:
                 for s in self.log.streams(topic)
             }
 
-        self.followers[name] = Follower(name, self.log, starts, apply)
-        self.followers[name].start()
+        self._begin(Follower(name, self.log, starts, apply))
 
     def _catch_up(self) -> None:
         if not self.watch.wait(self.log.end(JOURNAL), REPLAY_SECONDS):
@@ -323,26 +352,26 @@ class Exchange:
 
     def fsck(self) -> tuple[Finding, ...]:
         """Compare every view with the journal; nothing is changed."""
-        return Fsck(self.log, self.ledger, self.store, self.vault, self.photos)()
+        return Fsck(self.log, self.ledger, self.store, self.vault, self.photos, self._passed)()
+
+    def _passed(self, timeout_seconds: float) -> bool:
+        """Wait until every follower has read what stands there now; say whether they have."""
+        deadline = time.monotonic() + timeout_seconds
+        ends = {f.name: {s: self.log.end(s) for s in f.positions} for f in self.followers.values()}
+        while time.monotonic() < deadline:
+            if all(f.positions.get(s, 0) >= end for f in self.followers.values() for s, end in ends.get(f.name, {}).items()):
+                return True
+            time.sleep(0.05)
+        return False
 
     def rebuild(self, view: str) -> None:
-        """Make the ledger or the gallery anew from the log."""
-        if view == "ledger":
-            self.rebuild_ledger()
-        else:
-            self.rebuild_gallery()
+        """Make the ledger, the gallery or the photographs anew from the log."""
+        {"ledger": self.rebuild_ledger, "gallery": self.rebuild_gallery, "photographs": self.rebuilds.photographs}[view]()
 
     def rebuild_ledger(self) -> None:
-        """Make the ledger anew from position 0; releases wait, then refuse, until it has caught up."""
-        self.followers.pop("ledger").stop()
-        self.watch.publish(0)  # releases wait from here on, whatever they read
-        self.ledger.reset()
-        self._follow_ledger()
-        self._catch_up()
+        """Make the ledger anew from position 0; nothing is released until it is whole."""
+        self.rebuilds.ledger()
 
     def rebuild_gallery(self) -> None:
         """Make the template store anew from the log; the resident scan goes on serving what it holds."""
-        self.followers.pop(gallery.NAME).stop()
-        self.store.clear()
-        self.positions.clear(gallery.NAME)
-        self._follow(gallery.NAME, Topic.TEMPLATES, self.gallery_projection.apply)
+        self.rebuilds.gallery()

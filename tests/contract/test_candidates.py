@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from comity.adapters import resident_scan
 from comity.adapters.resident_scan import TIE_MARGIN, ResidentScan
 from comity.domain.ids import RecordId
-from comity.ports import Block, Candidates, Near, StoredTemplate, Vector
+from comity.ports import Block, Candidates, Edition, Near, StoredTemplate, Vector
 from gallery import ALAMEDA, MILWAUKEE, MILWAUKEE_MISSING, record, template, templates, units
 
 BLOCKS = (MILWAUKEE, MILWAUKEE_MISSING, ALAMEDA)
@@ -48,6 +48,22 @@ def exact(held: Sequence[StoredTemplate], probe: Vector) -> list[tuple[float, St
 def test_an_empty_gallery_is_exhausted(candidates: Candidates) -> None:
     assert candidates.nearest(units(1)[0], BLOCKS, 5) == Near((), exhausted=True)
     assert len(candidates) == 0
+
+
+def test_a_record_says_which_version_of_it_is_held(candidates: Candidates) -> None:
+    first, second, third = units(3)
+    candidates.put([template(8, first, of=1, version=2), template(9, second, of=1, version=2), template(16, third, of=2)])
+    assert candidates.edition(record(1)) == Edition(2, 9)
+    assert candidates.edition(record(2)) == Edition(1, 16)
+    assert candidates.edition(record(3)) is None
+    assert {(hit.record_id, hit.version) for hit in candidates.nearest(first, BLOCKS, 3).hits} == {(record(1), 2), (record(2), 1)}
+
+
+def test_keeping_some_drops_all_others(candidates: Candidates) -> None:
+    held = templates(40)
+    candidates.put(held)
+    assert candidates.keep(np.array([3, 7, 99], np.int64)) == 38
+    assert {name for name, _ in found(candidates.nearest(held[3].vector, BLOCKS, 40))} == {record(3), record(7)}
 
 
 def test_the_nearest_come_first_and_carry_their_vectors(candidates: Candidates) -> None:

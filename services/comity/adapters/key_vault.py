@@ -39,6 +39,7 @@ from comity.wire import sealing
 FORMAT = 1
 APPLICATION_ID = 0x434D4B56  # "CMKV": another program's file is refused
 NAME_CHARS_MAX = 200  # "search/" and a UUID have 43
+NAMES_PER_QUERY = 500  # SQLite takes 32,766 parameters in a statement
 BUSY_SECONDS_MAX = 10.0  # for a backup that is just reading
 WRAPPED_BYTES = sealing.NONCE_BYTES + sealing.KEY_BYTES + sealing.TAG_BYTES
 
@@ -101,6 +102,16 @@ class SqliteKeyVault:
         with self._mutex, _reported("reading a key of"):
             row = self._row(name)
         return None if row is None or row[1] else row[0]
+
+    def missing(self, names: Collection[str]) -> set[str]:
+        """Return which of these names were never issued here, nor shredded."""
+        asked, held = sorted(names), set[str]()
+        for start in range(0, len(asked), NAMES_PER_QUERY):
+            part = asked[start : start + NAMES_PER_QUERY]
+            query = f"SELECT name FROM keys WHERE name IN ({', '.join('?' * len(part))})"  # noqa: S608 - placeholders alone
+            with self._mutex, _reported("looking for keys in"):
+                held.update(name for (name,) in self._connection.execute(query, part))
+        return set(asked) - held
 
     def shred(self, names: Collection[str]) -> int:
         """Destroy these keys and refuse their names for ever, unknown ones too; return how many keys went. Idempotent.

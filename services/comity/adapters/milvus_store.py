@@ -15,8 +15,8 @@ them one collection, ``templates_<ORI>_<shard>_<generation>``.
 4. It is dropped: its directory with data, index, log and manifest is removed. *Crash:* a directory half removed, listed or no
    longer listed; the next opening removes it either way, unread.
 
-Should a step from 2 on *fail*, the store closes itself: the next opening finds out what stands, and a second ``forget`` cannot
-report as gone what only its listing has lost.
+Should a step from 2 on *fail*, the store lets go of the engine, and whoever comes next opens it again, which finds out what
+stands: so a second ``forget`` cannot report as gone what only a listing has lost, and no erasure waits for a restart.
 
 A put is written to Milvus' log, flushed to files, and these are synchronised before it returns, so it survives the end of the
 process (a power cut, too, unless lite's own compaction was rewriting these files: then rebuild from the log). Ids that are there
@@ -27,11 +27,10 @@ On a server a drop is logical until its garbage collection (3 h by default) and 
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -41,18 +40,17 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from comity.adapters.milvus_lite_engine import MilvusLiteEngine
+from comity.adapters import gallery_marks
+from comity.adapters.milvus_connection import MilvusConnection
 from comity.domain.ids import Ori, RecordId, ori, record_id
 from comity.errors import Unavailable
-from comity.ports import Block, StoredTemplate, Vector
+from comity.ports import Block, Marks, StoredTemplate, Vector
 
 SHARD_ROWS = 20_000  # the most that a forget has to copy for one record: five seconds, at 0.27 ms a row
 PAGE_ROWS = 10_000  # 5 MB of templates, some 60 MB while they are Python floats; Milvus allows 16,384
 IDS_PER_QUERY = 500  # lite parses 20,000 ids in a second, and a hundred times that for longer lists
-CONNECT_SECONDS = 10.0
-CALL_SECONDS = 60.0  # the client tries again until then: long for any call on one shard, short for whoever waits
 NORM_TOLERANCE = 1e-3
-FIELDS = ["id", "record_id", "record_class", "photo", "vector"]
+FIELDS = ["id", "record_id", "record_class", "photo", "version", "vector"]
 
 _NAME = re.compile(r"(templates|draft|dropped)_([A-Z]{2}[A-Z0-9]{7})_(\d{4,})_(\d{6,})")
 _CLASS = re.compile(r"[a-z][a-z_-]{0,31}")
@@ -84,8 +82,8 @@ def _checked(template: StoredTemplate, dimension: int) -> StoredTemplate:
     record_id(template.record_id)
     if not _CLASS.fullmatch(template.block.record_class):
         raise ValueError("a record class is up to 32 lower-case letters")
-    if not (0 <= template.template_id < 2**63 and 0 <= template.photo < 2**15):
-        raise ValueError("a photograph's number or a template id is out of range")
+    if not (0 <= template.template_id < 2**63 and 0 <= template.photo < 2**15 and 0 < template.version < 2**31):
+        raise ValueError("a photograph's number, a version or a template id is out of range")
     length = float(np.linalg.norm(np.asarray(template.vector, np.float64)))
     if np.shape(template.vector) != (dimension,) or not abs(length - 1.0) <= NORM_TOLERANCE:  # so NaN is refused, too
         raise ValueError(f"a template must be finite and L2-normalised, of {dimension} dimensions")
@@ -98,6 +96,7 @@ def _row(template: StoredTemplate) -> Row:
         "record_id": template.record_id,
         "record_class": template.block.record_class,
         "photo": template.photo,
+        "version": template.version,
         "vector": np.asarray(template.vector, np.float32),
     }
 
@@ -105,7 +104,7 @@ def _row(template: StoredTemplate) -> Row:
 def _template(row: Row, owner: Ori) -> StoredTemplate:
     vector = np.asarray(row["vector"], np.float32)
     block = Block(owner, row["record_class"])
-    return StoredTemplate(int(row["id"]), RecordId(row["record_id"]), block, int(row["photo"]), vector)
+    return StoredTemplate(int(row["id"]), RecordId(row["record_id"]), block, int(row["photo"]), vector, int(row["version"]))
 
 
 class MilvusStore:
@@ -117,26 +116,16 @@ class MilvusStore:
     """
 
     def __init__(self, where: Path | str, *, shard_rows: int = SHARD_ROWS, dimension: int = 128) -> None:
-        from pymilvus import MilvusClient  # noqa: PLC0415 -- takes 2 s, most of it for pandas
-        from pymilvus.exceptions import MilvusException  # noqa: PLC0415
-
-        for noisy in ("pymilvus", "pymilvus.milvus_client", "milvus_lite.adapter.grpc.servicer", "grpc._server"):
-            # They log every failing call with its traceback, and with it what was sent; each comes out as an error anyway.
-            logging.getLogger(noisy).setLevel(logging.CRITICAL)
         self._turn = threading.RLock()  # lite must not be written by two, and a search during its flush may see the past
-        self._failure: type[Exception] = MilvusException
         self._shard_rows = shard_rows
         self._dimension = dimension
         self._closed = False
         self._generations: dict[_Shard, int] = {}
         self._ids: dict[_Shard, Ids] = {}  # sorted; read when first needed, kept up to date from then on
         self._loaded: set[str] = set()
-        self._engine = None if isinstance(where, str) and "://" in where else MilvusLiteEngine(Path(where))
-        self._client: Any = None
-        with self._or_close():
-            uri = self._engine.uri if self._engine else str(where)
-            self._client = self._guarded(lambda: MilvusClient(uri, timeout=CONNECT_SECONDS))
-            self._recover()
+        self._marks: Marks | None = None  # a server's are kept in memory alone: after a restart all is read again
+        self._milvus = MilvusConnection(where)
+        self._open()
 
     def put(self, templates: Sequence[StoredTemplate]) -> None:
         """Store templates, durably before returning; the same ids again change nothing.
@@ -200,57 +189,64 @@ class MilvusStore:
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:count]
 
     def clear(self) -> None:
-        """Drop everything, before a rebuild."""
+        """Drop everything, the marks first, so that a crash half way ends in a rebuild too."""
         with self._in_turn():
+            held = self.marks()
+            self.mark(Marks(held.generation + 1 if held else 1, "", {}))
             for shard in sorted(self._generations):
                 self._drop(shard)
+
+    def marks(self) -> Marks | None:
+        """Return how far this store has read; None where it does not say so."""
+        with self._in_turn():
+            return gallery_marks.read(self._milvus.folder) if self._milvus.folder else self._marks
+
+    def mark(self, marks: Marks) -> None:
+        """Remember how far this store has read, durably where it is embedded. Raises Unavailable."""
+        with self._in_turn():
+            if self._milvus.folder:
+                gallery_marks.write(self._milvus.folder, marks)
+            self._marks = marks
 
     def close(self) -> None:
         """Release the engine and its lock; idempotent."""
         with self._turn:
-            if not self._closed:
-                self._closed = True
-                if self._client:
-                    self._client.close()
-                if self._engine:
-                    self._engine.close()
+            self._closed = True
+            self._milvus.close()
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
         with self._turn:
             if self._closed:  # an empty answer would say that there is nothing to erase
                 raise Unavailable("The template store is closed.", advice="Start the service again.")
+            if not self._milvus.is_open:  # a step failed half way: what stands is found out anew
+                self._open()
             yield
 
+    def _open(self) -> None:
+        self._generations.clear()
+        self._ids.clear()
+        self._loaded.clear()
+        self._milvus.open()
+        with self._or_let_go():
+            self._recover()
+
     @contextmanager
-    def _or_close(self) -> Iterator[None]:
+    def _or_let_go(self) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            self.close()
+            self._milvus.close()
             raise
 
-    def _guarded(self, act: Callable[[], T]) -> T:
-        try:
-            return act()
-        except self._failure as failure:
-            # Its text may quote what was sent, and what was sent are faces: keep what stands before the first bracket.
-            reason = str(getattr(failure, "message", "")).split("[", 1)[0][:200]
-            raise Unavailable(
-                f"The template store failed: {type(failure).__name__} {getattr(failure, 'code', '')} {reason}".rstrip(),
-                advice="Check that Milvus runs and its disk has room, then try again; nothing was lost.",
-            ) from None
-
     def _ask(self, method: str, *arguments: object, **options: object) -> Any:  # noqa: ANN401 -- pymilvus is untyped
-        """Call the client; every call goes through here."""
-        with self._in_turn():
-            return self._guarded(lambda: getattr(self._client, method)(*arguments, timeout=CALL_SECONDS, **options))
+        """Call the client; every call goes through here, in turn."""
+        return self._milvus.ask(method, *arguments, **options)
 
     def _recover(self) -> None:
         """Learn which shards there are, and finish or undo what a crash interrupted (see the top of this file)."""
         names: list[str] = self._ask("list_collections")
-        if self._engine:
-            self._engine.sweep(names)
+        self._milvus.sweep(names)
         for name, found in sorted((name, found) for name in names if (found := _NAME.fullmatch(name))):
             state, owner, number, generation = found.groups()
             if state == "templates":  # after the drafts and the dropped, and lower generations first
@@ -268,7 +264,7 @@ class MilvusStore:
         """Drop a collection so that one half dropped is never taken for a whole one."""
         dropped = re.sub(r"^[a-z]+", "dropped", name)
         self._loaded.discard(name)
-        with self._or_close():
+        with self._or_let_go():
             self._ask("rename_collection", name, dropped)
             self._ask("drop_collection", dropped)
 
@@ -293,6 +289,7 @@ class MilvusStore:
         schema.add_field("record_id", DataType.VARCHAR, max_length=32)
         schema.add_field("record_class", DataType.VARCHAR, max_length=32)
         schema.add_field("photo", DataType.INT16)
+        schema.add_field("version", DataType.INT32)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self._dimension)
         index = MilvusClient.prepare_index_params()
         index.add_index("vector", index_type="FLAT", metric_type="IP")  # exact: approximate indexes lose real people
@@ -320,8 +317,7 @@ class MilvusStore:
             for batch in _batches(page, PAGE_ROWS):
                 self._ask("insert", name, list(batch))
         self._ask("flush", name)
-        if self._engine:
-            self._engine.settle(name, since)
+        self._milvus.settle(name, since)
 
     def _shards_of(self, owner: Ori) -> list[_Shard]:
         return sorted(shard for shard in self._generations if shard.owner == owner)
@@ -368,7 +364,7 @@ class MilvusStore:
             # Only the iterator pages by id: a plain query with a limit takes the rows as they come.
             iterator = self._ask("query_iterator", self._ready(shard), output_fields=fields, **limits)
             try:
-                return list(self._guarded(iterator.next))
+                return list(self._milvus.guarded(iterator.next))
             finally:
                 iterator.close()
 
@@ -388,7 +384,7 @@ class MilvusStore:
         except BaseException:
             self._ask("drop_collection", draft)
             raise
-        with self._or_close():
+        with self._or_let_go():
             self._ask("rename_collection", draft, shard.name(generation + 1))
         self._ids[shard] = living
         self._supersede(shard, generation + 1)

@@ -21,14 +21,15 @@ neither among the best nor tie with the last of them, whatever comes later, so d
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from comity.domain.ids import RecordId, record_id
-from comity.ports import Block, Hit, Near, StoredTemplate, Vector
+from comity.ports import Block, Edition, Hit, Near, StoredTemplate, Vector
 
 TIE_MARGIN = 1.1e-4  # final scores are rounded to 4 decimals (1e-4); the rest covers float32 noise (about 1e-6)
 NORM_TOLERANCE = 1e-3
@@ -43,10 +44,15 @@ def _key(record: RecordId) -> list[int]:
     return [number >> 64, number & 0xFFFF_FFFF_FFFF_FFFF]
 
 
+def _record(key: list[int]) -> RecordId:
+    high, low = key
+    return RecordId(f"{high:016x}{low:016x}")
+
+
 class _Chunk:
     """Rows of one block: parallel arrays, the first ``rows`` of each in use, all others zero."""
 
-    __slots__ = ("links", "number", "photos", "records", "rows", "shelf", "templates", "vectors", "version")
+    __slots__ = ("editions", "links", "number", "photos", "records", "rows", "shelf", "templates", "vectors", "version")
 
     def __init__(self, number: int, capacity: int, dimension: int, shelf: _Shelf) -> None:
         self.number = number
@@ -57,11 +63,16 @@ class _Chunk:
         self.templates = np.zeros(capacity, np.int64)
         self.records = np.zeros((capacity, 2), np.uint64)
         self.photos = np.zeros(capacity, np.uint16)
+        self.editions = np.zeros(capacity, np.uint32)  # the enrolment's version
         self.links = np.zeros(capacity, np.int32)  # the next row of the same bucket
 
     @property
     def full(self) -> bool:
         return self.rows == len(self.templates)
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        return (self.vectors, self.templates, self.records, self.photos, self.editions, self.links)
 
     def append(self, template: StoredTemplate, key: list[int], link: int) -> int:
         """Write a row beyond the end, then let readers see it; return its offset."""
@@ -70,6 +81,7 @@ class _Chunk:
         self.templates[row] = template.template_id
         self.records[row] = key
         self.photos[row] = template.photo
+        self.editions[row] = template.version
         self.links[row] = link
         self.rows = row + 1
         return row
@@ -78,7 +90,7 @@ class _Chunk:
         """Overwrite a row by the last one, and the last one by zeros. Readers who are inside will read again."""
         last = self.rows - 1
         self.version += 1
-        for array in (self.vectors, self.templates, self.records, self.photos, self.links):
+        for array in self.arrays:
             array[row] = array[last]
             array[last] = 0
         self.rows = last
@@ -87,7 +99,7 @@ class _Chunk:
     def wipe(self) -> None:
         """Overwrite everything by zeros."""
         self.version += 1
-        for array in (self.vectors, self.templates, self.records, self.photos, self.links):
+        for array in self.arrays:
             array[: self.rows] = 0
         self.rows = 0
         self.version += 1
@@ -111,10 +123,16 @@ class _Picked:
     templates: NDArray[np.int64]
     records: NDArray[np.uint64]
     photos: NDArray[np.uint16]
+    editions: NDArray[np.uint32]
     vectors: NDArray[np.float32]
 
+    @classmethod
+    def of(cls, scores: NDArray[np.float32], rows: _Chunk | _Picked, which: NDArray[np.intp] | NDArray[np.bool_]) -> _Picked:
+        photos, editions = rows.photos[which], rows.editions[which]
+        return cls(scores[which], rows.templates[which], rows.records[which], photos, editions, rows.vectors[which])
+
     def rows(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> _Picked:
-        return _Picked(self.scores[which], self.templates[which], self.records[which], self.photos[which], self.vectors[which])
+        return self.of(self.scores, self, which)
 
 
 class _Search:
@@ -144,9 +162,7 @@ class _Search:
         if len(which) > self._count:
             best = scores[which]
             which = which[best >= self._cut(best)]
-        return rows, _Picked(
-            scores[which], chunk.templates[which], chunk.records[which], chunk.photos[which], chunk.vectors[which]
-        )
+        return rows, _Picked.of(scores, chunk, which)
 
     def add(self, rows: int, picked: _Picked | None) -> None:
         """Keep what a chunk gave, and raise the threshold now and then."""
@@ -170,23 +186,15 @@ class _Search:
         if self._held > self._count:
             best = best.rows(best.scores >= self._cut(best.scores))
         best = best.rows(np.lexsort((best.templates, -best.scores)))
-        hits = tuple(
-            Hit(RecordId(f"{high:016x}{low:016x}"), photo, vector)
-            for (high, low), photo, vector in zip(best.records.tolist(), best.photos.tolist(), best.vectors, strict=True)
-        )
+        columns = zip(best.records.tolist(), best.photos.tolist(), best.editions.tolist(), best.vectors, strict=True)
+        hits = tuple(Hit(_record(key), photo, vector, version) for key, photo, version, vector in columns)
         return Near(hits, exhausted=len(hits) == self.seen)
 
     def _cut(self, scores: NDArray[np.float32]) -> float:
         return float(np.partition(scores, -self._count)[-self._count]) - TIE_MARGIN
 
     def _joined(self) -> _Picked:
-        return _Picked(
-            np.concatenate([part.scores for part in self._parts]),
-            np.concatenate([part.templates for part in self._parts]),
-            np.concatenate([part.records for part in self._parts]),
-            np.concatenate([part.photos for part in self._parts]),
-            np.concatenate([part.vectors for part in self._parts]),
-        )
+        return _Picked(*(np.concatenate([getattr(part, f.name) for part in self._parts]) for f in fields(_Picked)))
 
 
 class ResidentScan:
@@ -212,8 +220,8 @@ class ResidentScan:
         if not templates:
             return
         self._checked(np.stack([template.vector for template in templates]), rows=len(templates))
-        if not all(0 <= template.photo < 2**16 and 0 <= template.template_id < 2**63 for template in templates):
-            raise ValueError("a photograph's number or a template id is out of range")
+        if not all(0 <= t.photo < 2**16 and 0 <= t.template_id < 2**63 and 0 < t.version < 2**32 for t in templates):
+            raise ValueError("a photograph's number, a version or a template id is out of range")
         for template, key in zip(templates, [_key(template.record_id) for template in templates], strict=True):
             with self._writing:  # for one row at a time, so that an order never waits for a batch
                 self._hold(template, key)
@@ -237,13 +245,31 @@ class ResidentScan:
         found = []
         for key in [_key(record) for record in records]:
             with self._writing:  # a chain must not change while it is walked
-                handle = int(self._heads[key[1] % BUCKETS])
-                while handle:
-                    chunk, row = self._at(handle)
-                    if chunk.records[row].tolist() == key:
-                        found.append(chunk.vectors[row].copy())
-                    handle = int(chunk.links[row])
+                found += [chunk.vectors[row].copy() for chunk, row in self._rows_of(key)]
         return found
+
+    def edition(self, record: RecordId) -> Edition | None:
+        """Return the newest version held of a record and the highest id of its templates; takes time in its rows only."""
+        key, newest = _key(record), None
+        with self._writing:
+            for chunk, row in self._rows_of(key):
+                held = Edition(int(chunk.editions[row]), int(chunk.templates[row]))
+                newest = held if newest is None else max(newest, held)
+        return newest
+
+    def keep(self, templates: NDArray[np.int64]) -> int:
+        """Drop every template whose id is not among these (sorted); return how many went. For a rebuild's end."""
+        with self._writing:
+            others = [
+                (chunk.records[row].tolist(), int(chunk.templates[row]))
+                for chunk in self._chunks.values()
+                for row in np.flatnonzero(~np.isin(chunk.templates[: chunk.rows], templates)).tolist()
+            ]
+        for key, template in others:
+            with self._writing:
+                if handle := self._first(key, template):
+                    self._erase(handle)
+        return len(others)
 
     def nearest(self, probe: Vector, blocks: Collection[Block], count: int) -> Near:
         """Return at least the ``count`` nearest templates of these blocks, best first, and all within the tie margin of the last.
@@ -298,6 +324,15 @@ class ResidentScan:
     def _at(self, handle: int) -> tuple[_Chunk, int]:
         number, row = divmod(handle - 1, CHUNK_ROWS)
         return self._chunks[number], row
+
+    def _rows_of(self, key: list[int]) -> Iterator[tuple[_Chunk, int]]:
+        """Yield where this record's rows are."""
+        handle = int(self._heads[key[1] % BUCKETS])
+        while handle:
+            chunk, row = self._at(handle)
+            handle = int(chunk.links[row])
+            if chunk.records[row].tolist() == key:
+                yield chunk, row
 
     def _first(self, key: list[int], template_id: int | None = None) -> int:
         """Return the handle of a row of this record (and this template), or 0."""

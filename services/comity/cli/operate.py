@@ -22,6 +22,7 @@ class View(StrEnum):
 
     LEDGER = "ledger"
     GALLERY = "gallery"
+    PHOTOGRAPHS = "photographs"
 
 
 @app.command(epilog="Example: comity status --json")
@@ -64,12 +65,13 @@ def fsck(ctx: typer.Context) -> None:
 
 @app.command(epilog="Example: comity rebuild gallery")
 def rebuild(
-    ctx: typer.Context, view: Annotated[View, typer.Argument(help="What to make anew: ledger or gallery.", metavar="VIEW")]
+    ctx: typer.Context,
+    view: Annotated[View, typer.Argument(help="What to make anew: ledger, gallery or photographs.", metavar="VIEW")],
 ) -> None:
-    """Make the ledger or the gallery anew from the log."""
+    """Make the ledger, the gallery or the photographs anew from the log."""
     with connect(state(ctx), OPERATOR, ADMINISTRATOR) as api:
         done = api.post(f"{OPERATIONS}/rebuild/{view}", timeout=REPAIR_SECONDS)
-    emit(state(ctx), done, lambda: say(f"The {view} was made anew from the log."))
+    emit(state(ctx), done, lambda: say(f"Made anew from the log: {view}."))
 
 
 @app.command(epilog="Example: comity exposures 5f0c3a1e9d7b4c2f8a6e0d1b3c5a7f92")

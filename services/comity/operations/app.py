@@ -102,7 +102,7 @@ def _state(app: FastAPI, services: OperationServices) -> None:
         return [{"what": finding.what, "advice": finding.advice} for finding in services.fsck()]
 
     @app.post("/v1/rebuild/{view}")
-    def rebuild(_who: Operator, view: Literal["ledger", "gallery"]) -> dict[str, str]:
+    def rebuild(_who: Operator, view: Literal["ledger", "gallery", "photographs"]) -> dict[str, str]:
         """Make a view anew from the log."""
         services.rebuild(view)
         return {"rebuilt": view}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,6 +31,27 @@ class StoredTemplate:
     block: Block
     photo: int  # 0-based number of the photograph in its record
     vector: Vector
+    version: int = 1  # of the enrolment that it was made from
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edition:
+    """Which templates of a record: those of the highest version, and of these the ones extracted last."""
+
+    version: int
+    template_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How far a store has read, kept with it: an older copy of the store goes on from where that copy was.
+
+    ``source``: which log it was read from. ``generation`` grows whenever the store is made anew.
+    """
+
+    generation: int
+    source: str
+    next: Mapping[str, int]
 
 
 class TemplateStore(Protocol):
@@ -53,7 +74,15 @@ class TemplateStore(Protocol):
         ...
 
     def clear(self) -> None:
-        """Drop everything, before a rebuild."""
+        """Drop everything, the marks first, before a rebuild."""
+        ...
+
+    def marks(self) -> Marks | None:
+        """Return how far this store has read; None where it does not say so."""
+        ...
+
+    def mark(self, marks: Marks) -> None:
+        """Remember how far this store has read, durably, after what was read was put."""
         ...
 
     def close(self) -> None:
@@ -68,6 +97,7 @@ class Hit:
     record_id: RecordId
     photo: int
     vector: Vector
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +121,14 @@ class Candidates(Protocol):
 
     def held(self, records: Collection[RecordId]) -> Sequence[Vector]:
         """Return copies of these records' templates, in time that depends on them alone."""
+        ...
+
+    def edition(self, record: RecordId) -> Edition | None:
+        """Return the newest version held of a record and the highest id of its templates, or None."""
+        ...
+
+    def keep(self, templates: NDArray[np.int64]) -> int:
+        """Drop every template whose id is not among these (sorted); return how many went."""
         ...
 
     def nearest(self, probe: Vector, blocks: Collection[Block], count: int) -> Near:

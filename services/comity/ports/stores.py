@@ -23,6 +23,10 @@ class KeyVault(Protocol):
         """Return the wrapped key as it stands in the vault's file, for byte scans; None where there is none."""
         ...
 
+    def missing(self, names: Collection[str]) -> Collection[str]:
+        """Return which of these names were never issued here, nor shredded: their keys are not in this file."""
+        ...
+
     def shred(self, names: Collection[str]) -> int:
         """Overwrite and delete these keys so that the file no longer holds them; return how many went. Idempotent."""
         ...

@@ -5,19 +5,22 @@ It changes nothing. What it lists, ``comity rebuild`` mends: no repair goes anot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from comity.domain import posting as p
-from comity.domain.ids import RecordId, record_key
-from comity.domain.log import JOURNAL
+from comity.domain.ids import END, RecordId, record_key
 from comity.domain.merkle import Frontier
 from comity.errors import Halted
 from comity.ports import EventLog, KeyVault, LedgerView, PhotoStore, Posted, Progress, TemplateStore
-from comity.projection.ledger import LedgerProjection
-from comity.projection.watch import PositionWatch
+from comity.projection.replay import replay
 
-READ_SECONDS, ENTRIES_MAX = 5.0, 1_000
+SETTLE_SECONDS = 60.0  # how long what is only behind may take to come
+VERSION_AND_PHOTO = 2  # record/<id>/<version>/<photograph>
+LEDGER, GALLERY, PHOTOGRAPHS = "comity rebuild ledger", "comity rebuild gallery", "comity rebuild photographs"
+VAULT = "Stop, put the newest vault.db back, and start again; do not enrol before."
+AGAIN = "Restart: the erasure is done again at start."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +71,57 @@ class ReferenceLedger:
         return self._progress
 
 
-class Fsck:
-    """Compares everything that is derived with what it is derived from."""
+@dataclass(frozen=True, slots=True)
+class _Derived:
+    """What gallery, vault and photograph store hold of some records, and what the ledger admitted: by record."""
 
-    def __init__(self, log: EventLog, ledger: LedgerView, store: TemplateStore, vault: KeyVault, photos: PhotoStore) -> None:
+    admitted: Mapping[RecordId, int]  # its newest version
+    held: Mapping[RecordId, frozenset[int]]  # the versions in the gallery
+    kept: AbstractSet[tuple[RecordId, int]]  # photographs, by record and version
+    keyless: AbstractSet[RecordId]
+    erased: AbstractSet[RecordId]
+
+    def doubts(self) -> dict[tuple[str, str], AbstractSet[RecordId]]:
+        """Return which records are not as they should be, by what it is and how to mend it."""
+        living = self.admitted.keys() - self.erased - self.keyless
+        other = {r for r in self.held.keys() & living if self.held[r] != {self.admitted[r]}}
+        bare = {r for r in living if (r, self.admitted[r]) not in self.kept}
+        return {
+            ("records in the gallery that were never admitted", GALLERY): self.held.keys() - self.admitted.keys(),
+            ("erased records in the gallery", GALLERY): self.held.keys() & self.erased,
+            ("records in the gallery in another version than was admitted", GALLERY): other,
+            ("admitted records missing from the gallery", GALLERY): living - self.held.keys(),
+            ("erased records in the photograph store", AGAIN): {r for r, _ in self.kept} & self.erased,
+            ("admitted records without photographs", PHOTOGRAPHS): bare,
+            ("admitted records whose keys are missing from the vault", VAULT): self.keyless,
+        }
+
+
+class Fsck:
+    """Compares everything that is derived with what it is derived from. The exchange may run on meanwhile."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        ledger: LedgerView,
+        store: TemplateStore,
+        vault: KeyVault,
+        photos: PhotoStore,
+        passed: Callable[[float], bool] = lambda _seconds: True,
+    ) -> None:
+        """``passed(seconds)`` waits until every follower has read what was there when it was asked, and says whether."""
         self._log, self._ledger, self._store, self._vault, self._photos = log, ledger, store, vault, photos
+        self._passed = passed
 
     def __call__(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> tuple[Finding, ...]:
         """Return what is not as the journal says; nothing is a good answer. ``progress(done, total)`` counts positions."""
         goal = self._ledger.progress()
         reference = self._replay(goal.next, progress)
-        findings = list(self._compare(reference, goal))
-        findings += self._gallery(reference.memory)
-        return tuple(findings)
+        return (*self._compare(reference, goal), *self._derived(reference.memory))
 
-    def _replay(self, goal: int, progress: Callable[[int, int], None]) -> ReferenceLedger:
+    def _replay(self, goal: int, told: Callable[[int, int], None]) -> ReferenceLedger:
         reference = ReferenceLedger()
-        projection = LedgerProjection(self._log, reference, PositionWatch())  # type: ignore[arg-type]
-        with self._log.open(projection.starts()) as reader:
-            while (done := reference.progress().next) < goal:
-                wanted = min(ENTRIES_MAX, goal - done)
-                batch = reader.poll(timeout_seconds=READ_SECONDS, entries_max=wanted).get(JOURNAL)
-                if batch is None:
-                    break
-                projection.apply(JOURNAL, batch)
-                progress(batch.next, goal)
+        replay(self._log, reference, goal, told)  # type: ignore[arg-type]
         return reference
 
     def _compare(self, reference: ReferenceLedger, goal: Progress) -> list[Finding]:
@@ -103,27 +132,61 @@ class Fsck:
             return [Finding("the journal's Merkle head differs from the ledger's", "The journal was changed. Call for help.")]
         found = []
         for kind, rows in reference.memory.rows.items():
-            held, expected = set(map(_comparable, self._ledger.every(kind))), set(map(_comparable, rows.values()))
+            held = {_as_of(row, goal.next) for row in self._ledger.every(kind) if row.entered < goal.next}
+            expected = {_as_of(row, goal.next) for row in rows.values()}
             if extra := len(held - expected):
-                found.append(Finding(f"{extra} rows of {kind.__name__} that the journal does not say", "comity rebuild ledger"))
+                found.append(Finding(f"{extra} rows of {kind.__name__} that the journal does not say", LEDGER))
             if missing := len(expected - held):
-                found.append(Finding(f"{missing} rows of {kind.__name__} missing", "comity rebuild ledger"))
+                found.append(Finding(f"{missing} rows of {kind.__name__} missing", LEDGER))
         return found
 
-    def _gallery(self, memory: p.MemoryLedger) -> list[Finding]:
-        admitted = {row.record_id for row in memory.rows[p.Record].values() if isinstance(row, p.Record)}
-        shredded = {r for r in admitted if self._vault.wrapped(record_key(r)) is None}
-        held = {t.record_id for batch in self._store.all() for t in batch}
-        kept = {RecordId(name.split("/")[1]) for name in self._photos.names() if name.startswith("record/")}
-        checks = (
-            (held - admitted, "records in the gallery that were never admitted", "comity rebuild gallery"),
-            (held & shredded, "erased records in the gallery", "comity rebuild gallery"),
-            (admitted - shredded - held, "admitted records missing from the gallery", "comity rebuild gallery"),
-            (kept & shredded, "erased records in the photograph store", "Restart: the erasure is done again at start."),
-            (admitted - shredded - kept, "admitted records without photographs", "Have the agency send them again."),
-        )
-        return [Finding(f"{len(records)} {what}", advice) for records, what, advice in checks if records]
+    def _derived(self, memory: p.MemoryLedger) -> list[Finding]:
+        """Look twice: what is only behind is no finding, and by the second look it has come.
+
+        What was in doubt at first is looked at again once every follower has read what was there then.
+        """
+        rows = (row for row in memory.rows[p.Record].values() if isinstance(row, p.Record))
+        first = self._look(_newest(rows)).doubts()
+        suspects = {record for records in first.values() for record in records}
+        if not suspects:
+            return []
+        if not self._passed(SETTLE_SECONDS):
+            return [Finding(f"{len(suspects)} records are still being worked at", "Run `comity fsck` again when they are done.")]
+        now = _newest(row for record in suspects for row in self._ledger.rows(p.Record, record_id=record))
+        second = self._look(now, suspects).doubts()
+        return [
+            Finding(f"{len(both)} {what}", advice)
+            for (what, advice), records in first.items()
+            if (both := records & second[what, advice])
+        ]
+
+    def _look(self, admitted: Mapping[RecordId, int], among: AbstractSet[RecordId] | None = None) -> _Derived:
+        held: dict[RecordId, frozenset[int]] = {}
+        for template in (template for batch in self._store.all() for template in batch):
+            if among is None or template.record_id in among:
+                held[template.record_id] = held.get(template.record_id, frozenset()) | {template.version}
+        kept = set(self._kept())
+        names = {record_key(record): record for record in admitted}
+        keyless = {names[name] for name in self._vault.missing(names)}
+        erased = {r for r in admitted if r not in keyless and self._vault.wrapped(record_key(r)) is None}
+        return _Derived(admitted, held, kept, keyless, erased)
+
+    def _kept(self) -> Iterator[tuple[RecordId, int]]:
+        for name in self._photos.names():
+            kind, record, *rest = name.split("/")
+            if kind == "record" and len(rest) == VERSION_AND_PHOTO and rest[1] == "0":
+                yield RecordId(record), int(rest[0])
 
 
-def _comparable(row: p.Row) -> tuple[object, ...]:
+def _newest(rows: Iterable[p.Record]) -> dict[RecordId, int]:
+    newest: dict[RecordId, int] = {}
+    for row in rows:
+        newest[row.record_id] = max(row.version, newest.get(row.record_id, 0))
+    return newest
+
+
+def _as_of(row: p.Row, goal: int) -> tuple[object, ...]:
+    """Return a row as it stood before ``goal``, to compare by: the ledger may be further by now."""
+    if row.ended >= goal:
+        row = p.ended(row, END)
     return (type(row).__name__, *(getattr(row, name) for kind in type(row).__mro__ for name in getattr(kind, "__slots__", ())))

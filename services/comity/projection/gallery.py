@@ -3,23 +3,37 @@
 The store first, then the scan, then the position: a crash leaves entries to be put again, and the same ids again change nothing.
 What an order covers may well be in the gallery: it proposes, the ledger disposes. A template whose key was shredded cannot be
 put back, whatever is replayed.
+
+**Which version stands.** Of a record, the templates of one edition alone: those of the highest version, and of these the ones
+extracted last. What is older than the ledger's newest admission is never put, so neither a replay nor an old entry sent again
+brings an older version beside or instead of a newer one. The older ones go before the newer ones are put: a crash between leaves
+neither, and the position brings the newer ones again.
+
+**Positions lie with the store** (``Marks``), so an older copy of the store goes on from where it was, and a new one from nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import structlog
 
+from comity.acts.alarms import Alarms
 from comity.domain import entries as e
 from comity.domain.ids import RecordId, record_key, template_context
-from comity.domain.log import Batch, Placed, Stream
-from comity.errors import KeyShredded, NotFound
+from comity.domain.log import Batch, Placed, Stream, Topic
+from comity.domain.posting import Record
+from comity.errors import Halted, KeyShredded, NotFound
 from comity.ports import (
     Block,
     Candidates,
+    Edition,
+    EventLog,
     KeyVault,
     LedgerView,
-    Positions,
+    Marks,
     Rejection,
     Rejections,
     StoredTemplate,
@@ -41,37 +55,115 @@ def template_id(placed: Placed, photo: int) -> int:
     return placed.stream.partition << PARTITION_BITS | placed.position << PHOTO_BITS | photo
 
 
+@dataclass(frozen=True, slots=True)
+class _Extracted:
+    """An event that may be put, and the edition that it is."""
+
+    placed: Placed
+    event: e.TemplatesExtracted
+
+    @property
+    def edition(self) -> Edition:
+        return Edition(self.event.version, template_id(self.placed, (1 << PHOTO_BITS) - 1))
+
+
 class GalleryProjection:
     """Follows the templates."""
 
     def __init__(
         self,
+        log: EventLog,
         ledger: LedgerView,
         vault: KeyVault,
         store: TemplateStore,
         scan: Candidates,
         rejections: Rejections,
-        positions: Positions,
+        alarms: Alarms,
     ) -> None:
-        self._ledger, self._vault, self._store, self._scan = ledger, vault, store, scan
-        self._rejections, self._positions = rejections, positions
-        self._held: dict[str, int] = {}  # the newest version put, per record
+        self._log, self._ledger, self._vault = log, ledger, vault
+        self._store, self._scan, self._rejections = store, scan, rejections
+        self._alarms = alarms
+        self._marks = Marks(1, "", {})
 
     def load(self) -> None:
         """Fill the resident scan from the store, at start."""
+        mixed: set[RecordId] = set()
         for batch in self._store.all():
+            mixed |= self._mixed(batch)
             self._scan.put(batch)
+        if mixed:  # another program's doing, or a damaged file: the log says what stands
+            logger.warning("records of several versions in the gallery", kind="gallery")
+            if (marks := self._store.marks()) is not None:
+                self._store.mark(Marks(marks.generation, marks.source, {}))
+            self._store.forget(mixed)
+            self._scan.forget(mixed)
+
+    def starts(self) -> Mapping[Stream, int]:
+        """Say where to go on. Raises Halted where the store was read from another log, or is ahead of this one."""
+        source, marks = self._log.identity(Topic.TEMPLATES), self._store.marks()
+        if marks is None:  # whatever it holds, nobody knows from where
+            self._store.clear()
+            self._scan.clear()
+            marks = self._store.marks() or Marks(1, "", {})
+        streams = self._log.streams(Topic.TEMPLATES)
+        starts = {stream: marks.next.get(_name(stream), 0) for stream in streams}
+        ahead = any(at > self._log.end(stream) for stream, at in starts.items())
+        if ahead or (marks.source not in ("", source)):
+            raise Halted(
+                "The gallery was made from another log than this one, or from more of it.",
+                advice="Restore the log that belongs to it; else make it anew: comity rebuild gallery.",
+            )
+        self._marks = Marks(marks.generation, source, marks.next)
+        return starts
 
     def apply(self, stream: Stream, batch: Batch) -> None:
         """Put a batch's templates, then remember the position."""
-        fresh: list[StoredTemplate] = []
+        newest: dict[RecordId, _Extracted] = {}
         for placed in batch.entries:
-            fresh += self._read(placed, fresh)
+            read = self._read(placed)
+            if read is None:
+                continue
+            before = newest.get(read.event.record_id)
+            if before is None or before.edition <= read.edition:
+                newest[read.event.record_id] = read
+        self._put([read for read in newest.values() if self._stands(read)])
+        marks = self._marks
+        self._marks = Marks(marks.generation, marks.source, {**marks.next, _name(stream): batch.next})
+        self._store.mark(self._marks)
+
+    def _mixed(self, batch: Sequence[StoredTemplate]) -> set[RecordId]:
+        """Return the records of a batch of which the scan, or the batch itself, has another edition."""
+        held: dict[RecordId, Edition] = {}
+        found: set[RecordId] = set()
+        for template in batch:
+            own = Edition(template.version, template.template_id | (1 << PHOTO_BITS) - 1)
+            before = held.get(template.record_id) or _whole(self._scan.edition(template.record_id))
+            if before is not None and before != own:
+                found.add(template.record_id)
+            held[template.record_id] = own
+        return found
+
+    def _put(self, extracted: list[_Extracted]) -> None:
+        older = [r.event.record_id for r in extracted if (held := self._held(r)) is not None and held < r.edition]
+        if older:
+            self._store.forget(older)
+            self._scan.forget(older)
+        fresh = [template for read in extracted for template in self._open(read)]
         if fresh:
             self._store.put(fresh)
             self._scan.put(fresh)
             self._forget_shredded({template.record_id for template in fresh})
-        self._positions.save(NAME, f"{stream.topic}/{stream.partition}", batch.next)
+
+    def _stands(self, read: _Extracted) -> bool:
+        """Say whether no newer edition is held, nor a newer version admitted."""
+        held = self._held(read)
+        if held is not None and held > read.edition:
+            return False
+        versions = [row.version for row in self._ledger.rows(Record, record_id=read.event.record_id)]
+        return read.event.version >= max(versions, default=0)
+
+    def _held(self, read: _Extracted) -> Edition | None:
+        return _whole(self._scan.edition(read.event.record_id))
 
     def _forget_shredded(self, records: set[RecordId]) -> None:
         """Forget again what an erasure overtook: it shreds the key first, so either it or this comes after the put."""
@@ -79,48 +171,49 @@ class GalleryProjection:
             self._store.forget(gone)
             self._scan.forget(gone)
 
-    def _read(self, placed: Placed, waiting: list[StoredTemplate]) -> list[StoredTemplate]:
+    def _read(self, placed: Placed) -> _Extracted | None:
         if placed.entry.value is None:
-            return []
+            return None
         try:
             envelope = from_entry(placed.entry)
             envelope.verify(self._public_key(envelope))
         except (Undecodable, BadSignature, NotFound):
             logger.warning("template entry passed over", topic=placed.stream.topic, position=placed.position)
-            return []
+            return None
         event = envelope.event
         if isinstance(event, e.EnrolmentRejected):
             self._rejections.add(Rejection(event.record_id, event.owner, event.version, event.photo, event.reason, event.advice))
-        if not isinstance(event, e.TemplatesExtracted):
-            return []
-        if event.version < self._held.get(event.record_id, 0):
-            return []  # an older version never stands beside a newer one (R2)
-        self._replace_older(event, waiting)
-        return self._open(placed, event)
+        return _Extracted(placed, event) if isinstance(event, e.TemplatesExtracted) else None
 
-    def _open(self, placed: Placed, event: e.TemplatesExtracted) -> list[StoredTemplate]:
+    def _open(self, read: _Extracted) -> list[StoredTemplate]:
         try:
-            key = self._vault.open(record_key(event.record_id))
-        except (KeyShredded, NotFound):
+            key = self._vault.open(record_key(read.event.record_id))
+            return [self._template(read, sealed, key) for sealed in read.event.templates]
+        except KeyShredded:
             return []
-        block, opened = Block(event.owner, str(event.record_class)), []
-        for sealed in event.templates:
-            context = template_context(event.record_id, event.version, sealed.photo)
-            vector = np.frombuffer(sealing.unseal(key, sealed.ciphertext, context=context), dtype=np.float32)
-            opened.append(StoredTemplate(template_id(placed, sealed.photo), event.record_id, block, sealed.photo, vector))
-        return opened
+        except (NotFound, sealing.Unsealable):
+            what = "Templates could not be decrypted: the vault lacks their records' keys, so these records cannot be found."
+            self._alarms.sound("templates", what, "Restore the newest vault.db, then: comity rebuild gallery.")
+            return []
 
-    def _replace_older(self, event: e.TemplatesExtracted, waiting: list[StoredTemplate]) -> None:
-        """Forget an older version's templates before a newer one's are put."""
-        before = self._held.get(event.record_id, 0)
-        if event.version > 1 and event.version != before:
-            waiting[:] = [t for t in waiting if t.record_id != event.record_id]
-            self._store.forget([event.record_id])
-            self._scan.forget([event.record_id])
-        self._held[event.record_id] = event.version
+    def _template(self, read: _Extracted, sealed: e.SealedTemplate, key: bytes) -> StoredTemplate:
+        event = read.event
+        context = template_context(event.record_id, event.version, sealed.photo)
+        vector = np.frombuffer(sealing.unseal(key, sealed.ciphertext, context=context), dtype=np.float32)
+        block = Block(event.owner, str(event.record_class))
+        return StoredTemplate(template_id(read.placed, sealed.photo), event.record_id, block, sealed.photo, vector, event.version)
 
     def _public_key(self, envelope: Envelope) -> bytes:
         for key in self._ledger.signing_keys():
             if key.key_id == envelope.kid and key.role is e.Role.EXCHANGE:
                 return key.public_key
         raise NotFound("The templates' signer is not the exchange.")
+
+
+def _name(stream: Stream) -> str:
+    return f"{stream.topic}/{stream.partition}"
+
+
+def _whole(edition: Edition | None) -> Edition | None:
+    """Return the edition whichever of its photographs' templates was asked for."""
+    return None if edition is None else Edition(edition.version, edition.template_id | (1 << PHOTO_BITS) - 1)

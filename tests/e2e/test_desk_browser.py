@@ -278,3 +278,25 @@ def test_pages_fit_a_telephone_and_the_dark(people: Desk) -> None:
     page.goto("/desk/search")
     look(page, "search-form-narrow-dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_the_pages_for_clerks_fit_a_telephone(people: Desk) -> None:
+    page = people.at(people.world.clerk)
+    page.set_viewport_size({"width": 320, "height": 780})  # WCAG 1.4.10: no page scrolls sideways, its tables may
+    preview(page, "B-2026-0001", MILWAUKEE)
+    look(page, "order-preview-narrow")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert page.evaluate("document.querySelector('main').scrollWidth <= document.querySelector('main').clientWidth")
+
+
+def test_seven_tabs_stay_watched_and_the_desk_still_answers(people: Desk) -> None:
+    """A browser opens six connections to one host: a tab too many must neither go blank nor stop the others."""
+    first = people.at(people.world.investigator)
+    tabs = [first, *(first.context.new_page() for _ in range(6))]
+    for tab in tabs:
+        ask(tab, photo("p01", 2))
+        expect(tab.locator("#live")).to_have_attribute("data-state", "watching")
+    time.sleep(12)  # longer than a page's patience
+    for tab in tabs:
+        expect(tab.locator("#live")).to_have_attribute("data-state", "watching")
+        assert tab.locator("[data-candidate] img").count() > 0

@@ -165,6 +165,14 @@ def test_nobody_acts_for_a_party_that_is_not_registered(cli: Cli) -> None:
     assert cli.json("user", "add", "Olga", "--party", "exchange", "--role", "auditor")["party"] == "exchange"
 
 
+@pytest.mark.parametrize(("party", "role"), [(COURT, "investigator"), ("exchange", "examiner"), (DANE, "administrator")])
+def test_a_role_is_given_only_to_whom_the_party_allows(cli: Cli, party: str, role: str) -> None:
+    """R39."""
+    problem = cli.json("user", "add", "Nobody Else", "--party", party, "--role", role, code=2)
+    assert "This role is for people of" in problem["advice"]
+    assert "Nobody Else" not in {person["name"] for person in cli.json("user", "list")}
+
+
 def test_a_link_for_one_of_two_people_of_one_name_needs_the_pseudonym(cli: Cli) -> None:
     both = [cli.json("user", "add", "Kim Twice", "--party", party, "--role", "auditor") for party in (DANE, COURT)]
     advice = cli.json("user", "link", "Kim Twice", code=2)["advice"]
@@ -243,6 +251,10 @@ def test_a_journey_from_enrolment_to_seal(cli: Cli) -> None:
     shown = cli.run("search", probe, *SEARCH).stdout
     assert "leads only" in " ".join(shown.split())
     assert "match" not in shown.lower()
+
+    missing = ("--class", "missing", "--class", "booking")
+    assert cli.json("search", probe, *SEARCH, *missing, code=3)["status"] == 403  # a crime's search reaches bookings
+    assert "--class" in cli.run("search", probe, *SEARCH, "--class", "applicant").stderr
 
     search = answer["search_id"]
     assert cli.json("reveal", search, "1", "--reason", "before any review", "--as", "Iris", code=3)["status"] == 403

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from comity.domain.ids import RecordId
 from comity.domain.policy import STATUTES
-from desk_world import BASE, DANE, HOSTILE, MILWAUKEE, World, hidden, photo, preview, search
+from comity.ports import Rejection
+from desk_world import BASE, COURT, DANE, HOSTILE, MILWAUKEE, World, hidden, photo, preview, search
 
 # --- the door ---
 
@@ -52,6 +54,22 @@ def test_a_page_for_another_role_says_whose_it_is(clerk: TestClient, investigato
     for path in ("/desk/orders", "/desk/reviews", "/desk/agency"):
         assert investigator.get(path).status_code == 403
     assert clerk.get("/desk/live/x").status_code == 403
+
+
+ELSEWHERE = [(role, party) for role in ("investigator", "examiner", "agency-writer") for party in (COURT, "exchange")]
+
+
+@pytest.mark.parametrize(("role", "party"), ELSEWHERE)
+def test_a_role_that_a_party_cannot_have_opens_no_page(desk: World, role: str, party: str) -> None:
+    """R39: an old file may give a court's person an agency's role: 403, never a 500."""
+    person = desk.exchange.identity.add(f"{role} of {party}", party, {role})
+    client = desk.signed_in(person)
+    assert "None of your roles has a page here" in client.get("/desk").text
+    assert search(client, photo("p01", 2)).status_code == 403
+    for path in ("/desk/search", "/desk/searches", "/desk/reviews", "/desk/agency", "/desk/live/x", "/desk/orders"):
+        assert client.get(path).status_code == 403
+    for path in ("/desk/searches/x/open", "/desk/searches/x/reveal", "/desk/reviews/x/open", "/desk/reviews/x"):
+        assert client.post(path, data={"reason": "r", "candidate": "c"}).status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/desk/orders", "/desk/orders/preview", "/sign-out"])
@@ -156,6 +174,9 @@ def test_what_was_typed_comes_back_as_text(clerk: TestClient, field: str) -> Non
 
 def test_what_is_too_long_or_no_preview_of_ours_is_refused(clerk: TestClient) -> None:
     assert preview(clerk, court_case="9" * 201).status_code == 400
+    page = preview(clerk, court_case="9" * 129)
+    assert page.status_code == 400
+    assert "at most 128 characters" in page.text
     assert clerk.post("/desk/orders", data={"token": "00ff", "what": "seal"}).status_code == 400
     assert clerk.post("/desk/orders", data={"token": "no hex", "what": "seal"}).status_code == 400
 
@@ -165,6 +186,25 @@ def test_an_agency_reads_what_could_not_be_used(desk: World) -> None:
     page = desk.signed_in(desk.writer).get("/desk/agency")
     assert page.status_code == 200
     assert "Every enrolment could be used." in page.text
+
+
+def test_rejections_come_newest_first_a_page_at_a_time_and_leave_once_corrected(
+    desk: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R6."""
+    monkeypatch.setattr("comity.desk.agency.SHOWN_MAX", 2)
+    rejections, client = desk.exchange.rejections, desk.signed_in(desk.writer)
+    corrected = desk.enrol(MILWAUKEE, "B-CORRECTED", "p15")
+    records = [RecordId(f"{n:032x}") for n in range(3)]
+    for record in (*records, corrected):
+        rejections.add(Rejection(record, MILWAUKEE, 0, None, "no-face", f"advice-{record[-1]}"))
+    first = client.get("/desk/agency").text
+    assert re.findall(r"advice-(\w)", first) == ["2", "1"]
+    older = re.findall(r'href="(/desk/agency\?before=[^"]+)"', first)
+    second = client.get(unescape(older[0])).text
+    assert re.findall(r"advice-(\w)", second) == ["0"]
+    assert "?before=" not in second
+    assert client.get("/desk/agency?before=nothing.of.ours").status_code == 200
 
 
 def test_the_pages_need_nothing_from_elsewhere() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
@@ -15,7 +16,9 @@ from fastapi.sse import ServerSentEvent
 from fastapi.testclient import TestClient
 
 from comity.acts.search import CAVEAT
-from comity.desk.live import PER_SESSION_MAX, Live
+from comity.desk.live import Live
+from comity.desk.places import HELD_PER_SESSION_MAX, PER_SESSION_MAX
+from comity.desk.shelf import Shelf
 from comity.domain.policy import PURPOSES
 from desk_world import DANE, HOSTILE, MILWAUKEE, World, hidden, photo, preview, search, services, together
 
@@ -243,18 +246,81 @@ def test_a_stream_ends_where_nothing_can_be_judged(desk: World, investigator: Te
     assert follow(desk, investigator, search_id, meanwhile=leave)[-1] == ("lost", [])
 
 
-def test_a_session_may_keep_only_so_many_pages_open(desk: World, investigator: TestClient) -> None:
+def test_a_fifth_page_is_judged_too_and_keeps_no_connection(desk: World, investigator: TestClient) -> None:
+    """A browser has six connections: the pages after the fourth ask again every second, and none goes blank."""
     search_id, _ = found(investigator, photo("p01", 2))
     live, request = Live(services(desk.exchange)), as_from(investigator)
 
-    async def heard() -> list[str | None]:
-        streams = [live.follow(request, desk.investigator, search_id) for _ in range(PER_SESSION_MAX + 1)]
+    async def heard() -> tuple[list[str | None], bool]:
+        streams = [live.follow(request, desk.investigator, search_id) for _ in range(HELD_PER_SESSION_MAX + 1)]
         first = [(await anext(stream)).event for stream in streams]
+        ended = await anext(streams[-1], None) is None
         for stream in streams:
             await stream.aclose()
-        again = live.follow(request, desk.investigator, search_id)
-        first.append((await anext(again)).event)
-        await again.aclose()
-        return first
+        return first, ended
 
-    assert run(heard) == [*["judged"] * PER_SESSION_MAX, "lost", "judged"]
+    assert run(heard) == (["judged"] * (HELD_PER_SESSION_MAX + 1), True)
+
+
+def test_a_page_beyond_the_limit_says_why_it_is_blank(desk: World, investigator: TestClient) -> None:
+    live, request = Live(services(desk.exchange)), as_from(investigator)
+    with ExitStack() as stack:
+        for number in range(PER_SESSION_MAX):
+            stack.enter_context(live._places.take(investigator.cookies["comity_session"], f"page {number}"))
+
+        async def heard() -> ServerSentEvent:
+            return await anext(live.follow(request, desk.investigator, "f" * 24))
+
+        event = run(heard)
+    assert event.event == "lost"
+    assert f"{PER_SESSION_MAX} at most" in event.data["why"]
+
+
+# --- the probe that is kept between two pages ---
+
+
+def test_the_shelf_forgets_at_sign_out(desk: World) -> None:
+    client, other = desk.signed_in(desk.investigator), desk.signed_in(desk.investigator)
+    ticket = hidden(search(client, photo("p02", 2), purpose="immigration-enforcement"), "ticket")
+    kept = hidden(search(other, photo("p02", 2), purpose="immigration-enforcement"), "ticket")
+    assert ticket != kept
+    shelf = shelf_of(desk)
+    before = len(shelf)
+    client.post("/sign-out")
+    assert len(shelf) == before - 1
+    other.post("/sign-out")
+
+
+def shelf_of(desk: World) -> Shelf:
+    """Return the desk's shelf."""
+    shelf = desk.app.state.shelf
+    assert isinstance(shelf, Shelf)
+    return shelf
+
+
+# --- lists, a page at a time ---
+
+
+def test_your_searches_are_yours_however_many_others_make(
+    desk: World, monkeypatch: pytest.MonkeyPatch, investigator: TestClient
+) -> None:
+    """Filtered before it is cut: a colleague's fifty searches must not hide one's own."""
+    monkeypatch.setattr("comity.desk.lists.LISTED_MAX", 2)
+    mine = desk.exchange.identity.add("Pat Pages", MILWAUKEE, {"investigator"})
+    client = desk.signed_in(mine)
+    own = [re.findall(r"/desk/searches/([0-9a-f]+)/reveal", search(client, photo("p01", 2)).text)[0] for _ in range(3)]
+    for _ in range(3):
+        search(investigator, photo("p01", 2))
+    assert desk.exchange.settle()
+    first = client.get("/desk/searches").text
+    assert shown_in(first, own) == own[:0:-1]
+    older = re.findall(r'href="(/desk/searches\?before=[^"]+)"', first)
+    second = client.get(unescape(older[0])).text
+    assert shown_in(second, own) == own[:1]
+    assert "?before=" not in second
+
+
+def shown_in(page: str, names: list[str]) -> list[str]:
+    """Return which of these searches a page lists, in its order."""
+    listed = re.findall(r"/desk/searches/([0-9a-f]+)/open", page)
+    return [name for name in listed if name in names]

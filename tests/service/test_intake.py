@@ -15,7 +15,7 @@ from builders import CAPTURED_AT, MADISON, MILWAUKEE, House, booking, photograph
 from comity.client.publisher import Publisher
 from comity.domain.entries import RecordClass
 from comity.domain.ids import RecordId
-from comity.domain.log import Topic
+from comity.domain.log import Entry, Placed, Topic
 from comity.domain.posting import Record
 from comity.errors import InvalidInput, NotPermitted, Unavailable
 from comity.wire.booking import sealed
@@ -64,6 +64,31 @@ def test_the_same_booking_has_the_same_id_for_ever(house: House) -> None:
     first, again = publisher.prepare(booking(2, "2026 i-2")), publisher.prepare(booking(2, "2026-I2"))
     assert first.record_id == again.record_id
     assert publisher.publish(booking(2, "I-2a")).repeated is False
+
+
+def test_a_version_that_stood_already_is_said_to_repeat(house: House, writer: TestClient) -> None:
+    """However it is sent again: the same bytes at once, or encrypted anew once it was admitted."""
+    first = upload(writer, photograph(16), booking_number="U-AGAIN").json()["receipt"]
+    house.settle()
+    again = upload(writer, photograph(16), booking_number="U-AGAIN").json()["receipt"]
+    corrected = upload(writer, photograph(16), booking_number="U-AGAIN", version=2).json()["receipt"]
+    assert [r["repeated"] for r in (first, again, corrected)] == [False, True, False]
+
+
+def test_the_very_bytes_again_are_said_to_repeat_before_anything_is_decided(house: House) -> None:
+    publisher, sent = house.publisher(), list[Entry]()
+    append = house.exchange.journal.append
+
+    def kept(topic: Topic, entry: Entry) -> Placed:
+        sent.append(entry)
+        return append(topic, entry)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(house.exchange.journal, "append", kept)
+        publisher.publish(booking(17, "V-BYTES"))
+    enrolment = next(entry for entry in sent if entry.value and len(entry.value) > 10_000)
+    assert house.exchange.enrol.submit(enrolment).repeated
+    house.settle()
 
 
 def test_an_upload_is_encrypted_and_signed_on_behalf_and_says_so(house: House, writer: TestClient) -> None:

@@ -16,7 +16,8 @@ BOOKINGS = frozenset({BOOKING})
 def test_a_lawful_purpose_is_allowed_under_each_of_its_thresholds_and_no_other(slug: str) -> None:
     """R24."""
     offence = "none" if PURPOSES[slug].thresholds == ("identify",) else "robbery"
-    allowed = {t for t in THRESHOLDS if rule(slug, t, offence, BOOKINGS)[0] is Ruling.ALLOW}
+    reached = PURPOSES[slug].classes
+    allowed = {t for t in THRESHOLDS if rule(slug, t, offence, reached)[0] is Ruling.ALLOW}
     assert allowed == set(PURPOSES[slug].thresholds)
 
 
@@ -50,9 +51,17 @@ def test_what_the_tables_do_not_name_is_refused(
     assert rule(purpose, threshold, offence, classes)[0] is Ruling.REFUSE
 
 
-def test_no_purpose_reaches_minors() -> None:
-    """R3."""
-    assert not any(MINOR in purpose.classes for purpose in PURPOSES.values())
+def test_one_purpose_reaches_minors_and_names_its_source() -> None:
+    """R3: the tick box on the page leads somewhere, and inside one's own agency alone (``test_judge`` has the sharing)."""
+    reaching = [purpose for purpose in PURPOSES.values() if MINOR in purpose.classes]
+    assert [purpose.slug for purpose in reaching] == ["missing-child"]
+    assert rule("missing-child", "identify", "none", frozenset({MINOR}))[0] is Ruling.ALLOW
+    assert "Title 34" in reaching[0].source
+
+
+def test_every_class_is_in_some_purposes_reach() -> None:
+    """A class that nothing reaches would be a tick box that always refuses."""
+    assert {c for purpose in PURPOSES.values() for c in purpose.classes} == set(RecordClass)
 
 
 def test_a_class_besides_bookings_is_reached_only_where_the_purpose_allows_it() -> None:

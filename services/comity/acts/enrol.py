@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +19,8 @@ from comity.ports import KeyVault, LedgerView
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import Envelope, from_entry
 from comity.wire.signing import BadSignature
+
+SENT_MAX = 10_000  # digests of what was sent and may not be admitted yet: minutes of the fastest import
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Receipt:
     position: int
     sha256: str
     appended_at_ms: int
+    repeated: bool = False
 
 
 class Enrol:
@@ -44,6 +49,7 @@ class Enrol:
 
     def __init__(self, journal: Journal, ledger: LedgerView, vault: KeyVault, indexer: Indexer) -> None:
         self._journal, self._ledger, self._vault, self._indexer = journal, ledger, vault, indexer
+        self._lock, self._sent = threading.Lock(), OrderedDict[bytes, None]()
 
     def prepare(self, owner: Ori, numbers: Mapping[e.IndexKind, str], digests: Sequence[str]) -> Issued:
         """Issue the record's id, key and blind indexes.
@@ -81,7 +87,19 @@ class Enrol:
                 "This record id was not issued.", advice="Ask /v1/records for id, key and indexes first."
             ) from None
         check_suppression(self._ledger, event.owner, event.record_id, event.indexes)
-        return receipt(self._journal.append(Topic.ENROLMENTS, entry))
+        repeated = self._repeats(event, envelope.value)
+        return replace(receipt(self._journal.append(Topic.ENROLMENTS, entry)), repeated=repeated)
+
+    def _repeats(self, event: e.RecordEnrolled, value: bytes) -> bool:
+        """Say whether this sending changes nothing: this version was admitted already, or these very bytes were just sent."""
+        digest = hashlib.sha256(value).digest()
+        with self._lock:
+            sent = digest in self._sent
+            self._sent[digest] = None
+            self._sent.move_to_end(digest)
+            while len(self._sent) > SENT_MAX:
+                self._sent.popitem(last=False)
+        return sent or any(row.version == event.version for row in self._ledger.rows(Record, record_id=event.record_id))
 
 
 def receipt(placed: Placed) -> Receipt:

@@ -107,7 +107,9 @@ class Seal:
         try:
             return tuple(self.indexer.index(kind, number, agency or Ori("")) for kind, number in given.items())
         except ValueError as error:
-            raise InvalidInput(str(error), advice="Write the number as the court or the agency prints it.") from None
+            raise InvalidInput(
+                f"This number cannot be used: {error}.", advice="Write the number as the court or the agency prints it."
+            ) from None
 
     def _covered(self, records: tuple[RecordId, ...]) -> tuple[Covered, ...]:
         facts = self.ledger.facts("", records, self.ledger.progress().next)

@@ -15,11 +15,13 @@ from comity.cli.context import state
 from comity.cli.output import emit, fields, moment, note, say, table
 from comity.cli.problems import Answered
 from comity.domain.candidate import SHOWN_DEFAULT, SHOWN_MAX
+from comity.domain.entries import RecordClass
 from comity.domain.roles import EXAMINER, INVESTIGATOR
 from comity.errors import InvalidInput
 
 app = typer.Typer()
 FACE_MAX = 999
+BOOKINGS = [RecordClass.BOOKING]
 PROBE_BYTES_MAX = 15 * 1024 * 1024  # a request holds 16 MiB, the form is in it too
 
 
@@ -51,6 +53,9 @@ def search(  # noqa: PLR0913 - typer declares options by arguments
     threshold: Annotated[str, typer.Option(help="The legal ground.")],
     offence: Annotated[str, typer.Option(help="The offence; `none` where a person is missing, deceased or incapacitated.")],
     authority: Annotated[str, typer.Option(help="The supervisor's or the warrant's number.")],
+    classes: Annotated[
+        list[RecordClass], typer.Option("--class", help="Among which records; may be given several times.", metavar="CLASS")
+    ] = BOOKINGS,
     face: Annotated[int | None, typer.Option(min=0, max=FACE_MAX, help="Which face, where several are in the probe.")] = None,
     shown: Annotated[int, typer.Option("--max", min=1, max=SHOWN_MAX, help="How many candidates at most.")] = SHOWN_DEFAULT,
 ) -> None:
@@ -62,6 +67,7 @@ def search(  # noqa: PLR0913 - typer declares options by arguments
         "offence": offence,
         "authority": authority,
         "shown_max": shown,
+        "classes": [str(name) for name in classes],
     } | ({} if face is None else {"face": face})
     picture = _read(probe)
     with connect(state(ctx), INVESTIGATOR) as api:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from comity.desk.pages import Pages
+from comity.desk.shelf import Shelf
 from comity.errors import NotSignedIn
 from comity.ports import Identity
 from comity.web.session import SignedIn, forget, remember, token_of
@@ -19,8 +20,8 @@ HOME = "/desk"
 class Door:
     """Sign-in, sign-out, home."""
 
-    def __init__(self, identity: Identity, pages: Pages) -> None:
-        self._identity, self._page = identity, pages
+    def __init__(self, identity: Identity, pages: Pages, shelf: Shelf) -> None:
+        self._identity, self._page, self._shelf = identity, pages, shelf
 
     def routes(self) -> APIRouter:
         """Return the door's routes."""
@@ -62,5 +63,6 @@ class Door:
     def _end(self, request: Request) -> None:
         token = token_of(request)
         if token is not None:
+            self._shelf.forget(token)
             with suppress(NotSignedIn):  # it had ended already
                 self._identity.sign_out(token)

@@ -11,6 +11,7 @@ from comity.acts.review import FINDINGS, TEXT_MAX
 from comity.desk import lists
 from comity.desk.forms import Form, Sent
 from comity.desk.pages import Pages
+from comity.desk.paging import Before
 from comity.desk.services import DeskServices
 from comity.domain.candidate import SHOWN_MAX
 from comity.domain.ids import Ori, SearchId
@@ -45,9 +46,9 @@ class ExaminerPages:
         router.add_api_route("/{search_id}", self.record, methods=["POST"])
         return router
 
-    def choose(self, request: Request, person: Examiner) -> Response:
-        """List the agency's searches, to be opened by one who did not make them."""
-        return self._page(request, "reviews.html", person, searches=lists.listed(self._services, person))
+    def choose(self, request: Request, person: Examiner, before: Before = "") -> Response:
+        """List the agency's searches, a page at a time, to be opened by one who did not make them."""
+        return self._page(request, "reviews.html", person, searches=lists.listed(self._services, person, before=before))
 
     def open(self, request: Request, person: Examiner, search_id: str) -> Response:
         """Show the probe beside the candidates: a new disclosure, judged anew."""

@@ -17,6 +17,7 @@ from comity.acts.search import Pictures, SearchRequest
 from comity.desk import lists, particulars
 from comity.desk.forms import TEXT_CHARS_MAX, Form, Sent
 from comity.desk.pages import Pages
+from comity.desk.paging import Before
 from comity.desk.pictures import on_page
 from comity.desk.services import DeskServices
 from comity.desk.shelf import Shelf
@@ -27,6 +28,7 @@ from comity.domain.roles import INVESTIGATOR
 from comity.errors import ComityError, InvalidInput, PhotographRefused
 from comity.ports import Person
 from comity.web.session import role, token_of
+from comity.wire.sealing import NUMBER_CHARS_MAX
 
 Investigator = Annotated[Person, Depends(role(INVESTIGATOR))]
 
@@ -59,8 +61,8 @@ class Asked:
 class InvestigatorPages:
     """Searches: the form, the faces, the answer, the reveal."""
 
-    def __init__(self, services: DeskServices, pages: Pages) -> None:
-        self._services, self._page, self._shelf = services, pages, Shelf()
+    def __init__(self, services: DeskServices, pages: Pages, shelf: Shelf) -> None:
+        self._services, self._page, self._shelf = services, pages, shelf
 
     def routes(self) -> APIRouter:
         """Return the investigator's routes."""
@@ -94,9 +96,9 @@ class InvestigatorPages:
         self._shelf.drop(ticket)
         return self._answer(request, person, lists.dressed(self._services, answer, answer.search_id, person))
 
-    def mine(self, request: Request, person: Investigator) -> Response:
-        """List this person's searches."""
-        own = [row for row in lists.listed(self._services, person) if row.mine]
+    def mine(self, request: Request, person: Investigator, before: Before = "") -> Response:
+        """List this person's searches, a page at a time."""
+        own = lists.listed(self._services, person, before=before, mine=True)
         return self._page(request, "searches.html", person, searches=own)
 
     def open_again(self, request: Request, person: Investigator, search_id: str) -> Response:
@@ -156,7 +158,7 @@ def _asked_for(person: Person, form: Form, probe: bytes) -> SearchRequest:
         purpose=form.text("purpose"),
         threshold=form.text("threshold"),
         offence=form.text("offence"),
-        authority=form.text("authority"),
+        authority=form.text("authority", chars_max=NUMBER_CHARS_MAX),
         case_number=form.text("case_number"),
         classes=classes,
         shown_max=form.number("shown_max", SHOWN_DEFAULT) or 0,

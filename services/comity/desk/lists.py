@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from comity.acts.search import Pictures, SearchAnswer
+from comity.desk.paging import Page, cut
 from comity.desk.pictures import OnPage, on_page
 from comity.desk.services import DeskServices
 from comity.domain.ids import Ori, RecordId, SearchId
@@ -98,16 +99,22 @@ def dressed(services: DeskServices, answer: SearchAnswer, root: SearchId, person
     return CandidateList(answer.search_id, root, answer, cards, on_page(probe), on_page(face))
 
 
-def listed(services: DeskServices, person: Person) -> list[Listed]:
-    """Return the agency's searches, newest first, without those that only opened another again."""
+def listed(services: DeskServices, person: Person, *, before: str = "", mine: bool = False) -> Page[Listed]:
+    """Return a page of the agency's searches, newest first, without those that only opened another again.
+
+    ``mine``: this person's alone. ``before``: the last search of the page before.
+    """
     rows = services.ledger.rows(Search, requester=person.party)
     opened = Counter(row.reopens for row in rows)
-    last = {row.search_id: row for row in rows if row.reopens is None}
+    last = {row.search_id: row for row in rows if row.reopens is None and (row.user == person.user_id or not mine)}
+    newest = sorted(last.values(), key=lambda row: -row.entered)
+    page = cut(newest, before, lambda row: row.search_id, LISTED_MAX)
     names = {p.user_id: p.name for p in services.identity.people() if p.party == person.party}
-    newest = sorted(last.values(), key=lambda row: -row.entered)[:LISTED_MAX]
-    return [
-        Listed(r.search_id, r.purpose, names.get(r.user, r.user), r.user == person.user_id, opened[r.search_id]) for r in newest
+    shown = [
+        Listed(row.search_id, row.purpose, names.get(row.user, row.user), row.user == person.user_id, opened[row.search_id])
+        for row in page.rows
     ]
+    return Page(shown, page.older)
 
 
 def _originals(services: DeskServices, search: SearchId, root: SearchId, party: str) -> Mapping[str, str]:

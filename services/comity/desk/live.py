@@ -3,18 +3,15 @@
 One event, ``judged``, says two things: the names to blank, and that everything else on the page stood a moment ago. It is sent
 on every movement of the ledger and every two seconds; a page that has not heard it for ten seconds blanks itself, so whatever
 silences this stream (the network, a standing ledger, a stopped clock, a session's end) blanks the page too. ``lost`` says at
-once that there will be no more.
+once that there will be no more, and why. How many pages may be open is in ``places``.
 
 The first event comes as soon as the page is there, so it covers what fell between the answer's release and its arrival.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
 
@@ -23,11 +20,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from comity.acts.release import TICK_AGE_MAX
+from comity.desk.places import Places
 from comity.desk.services import DeskServices
 from comity.domain.ids import RecordId, SearchId
 from comity.domain.judge import Facts, Question, Verdict, verdict
 from comity.domain.roles import EXAMINER, INVESTIGATOR
-from comity.errors import ComityError, TooMany, Unavailable
+from comity.errors import ComityError, Unavailable
 from comity.ports import Person
 from comity.web.session import role, token_of
 
@@ -37,8 +35,6 @@ BEAT_SECONDS = 2.0  # a page waits five of these before it blanks itself
 REST_SECONDS = 0.1  # between two judgements, however fast the ledger moves
 STREAM_SECONDS_MAX = 300.0  # then the page comes again by itself
 RETRY_MS = 1_000
-PER_SESSION_MAX = 4  # browsers open six connections to one host: two stay free for pages
-STREAMS_MAX = 64  # each holds a thread while it waits
 RIGHTS = ("search", "view", "reveal")
 
 T = TypeVar("T")
@@ -62,7 +58,7 @@ class Live:
 
     def __init__(self, services: DeskServices, *, seconds_max: float = STREAM_SECONDS_MAX) -> None:
         self._services, self._seconds_max = services, seconds_max
-        self._lock, self._open = threading.Lock(), Counter[str]()
+        self._places = Places()
 
     def routes(self) -> APIRouter:
         """Return the stream's route."""
@@ -75,29 +71,18 @@ class Live:
         session, until = token_of(request) or "", time.monotonic() + self._seconds_max
         own = CapacityLimiter(1)  # a thread of its own: waiting streams must not use up those that serve pages
         try:
-            with self._place(session):
+            with self._places.take(session, search_id) as keeps:
                 shown = await _aside(own, lambda: self._shown(SearchId(search_id), person.party))
                 while time.monotonic() < until:
                     seen = self._services.watch.position
                     gone = await _aside(own, lambda: self._gone(shown, person.party, session))
                     yield ServerSentEvent(event="judged", data={"gone": gone}, retry=RETRY_MS)
+                    if not keeps:  # the browser asks again after RETRY_MS: the page is judged as often, without a connection
+                        return
                     await sleep(REST_SECONDS)
                     await _aside(own, lambda: self._services.watch.wait(seen + 1, BEAT_SECONDS))  # noqa: B023 - awaited here
-        except ComityError:
-            yield ServerSentEvent(event="lost", data={})
-
-    @contextmanager
-    def _place(self, session: str) -> Iterator[None]:
-        with self._lock:
-            if self._open[session] >= PER_SESSION_MAX or self._open.total() >= STREAMS_MAX:
-                raise TooMany("Too many pages are open.", advice="Close some.")
-            self._open[session] += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._open[session] -= 1
-                self._open += Counter()  # drops the zeros
+        except ComityError as error:
+            yield ServerSentEvent(event="lost", data={"why": f"{error.message} {error.advice}".strip()})
 
     def _shown(self, search: SearchId, party: str) -> tuple[OnPage, ...]:
         """Return what a search disclosed, each with the rights that it was disclosed under."""

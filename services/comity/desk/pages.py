@@ -18,6 +18,7 @@ from comity.errors import ComityError
 from comity.ports import LedgerView, Person
 from comity.web import session
 from comity.web.problem import Problem, headers, of_error
+from comity.wire.sealing import NUMBER_CHARS_MAX
 
 ROLE_NAMES = {
     roles.CLERK: "Court clerk",
@@ -71,6 +72,7 @@ class Pages:
             offences=OFFENCES,
             statutes=STATUTES,
             modes=MODES,
+            number_chars_max=NUMBER_CHARS_MAX,
         )
 
     def __call__(
@@ -108,7 +110,10 @@ class Pages:
 
 def rooms(person: Person | None) -> list[tuple[str, str, str]]:
     """Return the pages that this person's roles open."""
-    return [(path, name, what) for path, name, what, roles in ROOMS if person is not None and person.roles & roles]
+    if person is None:
+        return []
+    usable = {role for role in person.roles if roles.may_hold(role, person.party)}
+    return [(path, name, what) for path, name, what, needed in ROOMS if usable & needed]
 
 
 def known(request: Request) -> Person | None:

@@ -90,6 +90,14 @@ PURPOSES: dict[str, Purpose] = {
             "Utah Code, Title 77, Chapter 23e",
         ),
         Purpose(
+            "missing-child",
+            "Finding a missing child",
+            ("identify", "emergency"),
+            frozenset({RecordClass.MINOR, RecordClass.MISSING}),
+            "Reaches an agency's own records of minors; no other agency's, whatever was granted.",
+            "United States Code, Title 34, sections 41307 and 41308",
+        ),
+        Purpose(
             "identify-deceased-or-incapacitated",
             "Identifying a person who is deceased or cannot say who they are",
             ("identify",),

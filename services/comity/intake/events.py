@@ -107,7 +107,7 @@ def receipt_of_record(receipt: Receipt, own_id: str) -> ReceiptOut:
         position=receipt.position,
         sha256=receipt.sha256,
         appended_at=_time(receipt.appended_at_ms),
-        repeated=False,
+        repeated=receipt.repeated,
     )
 
 

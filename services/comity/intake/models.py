@@ -94,7 +94,10 @@ class ReceiptOut(BaseModel):
     position: int
     sha256: str
     appended_at: datetime | None = Field(description="By the log's clock; null where the event stood already.")
-    repeated: bool = Field(description="Whether this event stood already: then this is its first place.")
+    repeated: bool = Field(
+        description="Whether it stood already. Of an order this is then its first place; of an enrolment, whose version was "
+        "admitted or whose very bytes were sent before, it is the place of this sending, which changes nothing."
+    )
 
 
 class ChargeIn(Sent):

@@ -16,7 +16,7 @@ from comity.domain import ids
 from comity.domain.ids import RecordId, UserId
 from comity.domain.log import JOURNAL, Placed
 from comity.domain.posting import Agency, Court
-from comity.domain.roles import ADMINISTRATOR, AUDITOR, OPERATOR, ROLES
+from comity.domain.roles import ADMINISTRATOR, AUDITOR, HELD_BY, OPERATOR, ROLES, PartyKind, holders
 from comity.errors import InvalidInput, NotFound
 from comity.ports import EventLog, Identity, LedgerView, Person
 from comity.projection.fsck import Finding
@@ -117,13 +117,7 @@ def _people(app: FastAPI, services: OperationServices) -> None:
     @app.post("/v1/people", status_code=201)
     def add(_who: Administrator, new: NewPerson) -> dict[str, Any]:
         """Let somebody sign in."""
-        if unknown := set(new.roles) - set(ROLES):
-            raise InvalidInput(f"Unknown role: {', '.join(sorted(unknown))}.", advice=f"Use: {', '.join(ROLES)}.")
-        if not _takes_part(services.ledger, new.party):
-            raise InvalidInput(
-                "No agency and no court of this name is registered.",
-                advice="Register it first: comity agency add, or comity court add; the exchange itself is `exchange`.",
-            )
+        _check_roles(services.ledger, new.party, new.roles)
         return _person(services.identity.add(new.name, new.party, new.roles))
 
     @app.post("/v1/people/{user}/links", status_code=201)
@@ -134,8 +128,31 @@ def _people(app: FastAPI, services: OperationServices) -> None:
         return {"path": f"/sign-in/{services.identity.link(UserId(user))}"}
 
 
-def _takes_part(ledger: LedgerView, party: str) -> bool:
-    return party == EXCHANGE or bool(ledger.rows(Agency, ori=party) or ledger.rows(Court, court_id=party))
+def _check_roles(ledger: LedgerView, party: str, given: Sequence[str]) -> None:
+    """Raise InvalidInput for a party that takes no part, and for a role that its people cannot hold."""
+    if unknown := set(given) - set(ROLES):
+        raise InvalidInput(f"Unknown role: {', '.join(sorted(unknown))}.", advice=f"Use: {', '.join(ROLES)}.")
+    kind = _kind(ledger, party)
+    if kind is None:
+        raise InvalidInput(
+            "No agency and no court of this name is registered.",
+            advice="Register it first: comity agency add, or comity court add; the exchange itself is `exchange`.",
+        )
+    for name in sorted(given):
+        if kind not in HELD_BY[name]:
+            raise InvalidInput(
+                f"People of {kind} cannot be {name}: nobody was given anything.",
+                advice=f"This role is for people of {holders(name)}.",
+                role=name,
+            )
+
+
+def _kind(ledger: LedgerView, party: str) -> PartyKind | None:
+    if party == EXCHANGE:
+        return PartyKind.EXCHANGE
+    if ledger.rows(Agency, ori=party):
+        return PartyKind.AGENCY
+    return PartyKind.COURT if ledger.rows(Court, court_id=party) else None
 
 
 def _person(person: Person) -> dict[str, Any]:

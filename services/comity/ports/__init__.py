@@ -17,13 +17,24 @@ from comity.ports.gallery import (
     TemplateStore,
     Vector,
 )
-from comity.ports.ledger import Ledger, LedgerView, Posted, Progress, Refusals, RefusedEntry, Rejection, Rejections
+from comity.ports.ledger import (
+    REJECTIONS_MAX,
+    Ledger,
+    LedgerView,
+    Posted,
+    Progress,
+    Refusals,
+    RefusedEntry,
+    Rejection,
+    Rejections,
+)
 from comity.ports.log import EventLog, Positions, Reader, Watch
 from comity.ports.people import Identity, Person
 from comity.ports.pictures import Box, Drawing, Drawn
 from comity.ports.stores import Keyring, KeyVault, PhotoStore
 
 __all__ = [
+    "REJECTIONS_MAX",
     "Block",
     "Box",
     "Candidates",

@@ -14,6 +14,8 @@ from comity.domain.posting import Change, Key, Row
 
 RowT = TypeVar("RowT", bound=Row)
 
+REJECTIONS_MAX = 1_000  # read at once: an agency mends what it can see, and asks for the next page
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -112,17 +114,23 @@ class Rejection:
     photo: int | None
     reason: str
     advice: str
+    place: int = 0  # in the order in which they came; set where one is read back
 
 
 class Rejections(Protocol):
     """What the encoder rejected, for the agencies."""
 
     def add(self, rejection: Rejection) -> None:
-        """Remember a rejection; the same record and version again replaces it."""
+        """Remember a rejection; another of the same record and version replaces it."""
         ...
 
-    def of(self, owner: Ori, record: RecordId | None = None) -> tuple[Rejection, ...]:
-        """Return an agency's newest rejections (up to 1,000), or one record's."""
+    def of(
+        self, owner: Ori, record: RecordId | None = None, *, before: int | None = None, count: int = REJECTIONS_MAX
+    ) -> tuple[Rejection, ...]:
+        """Return an agency's newest rejections, or one record's: newest first, without what was corrected since.
+
+        ``before``: only those that came before this ``place``, for the next page. At most ``REJECTIONS_MAX`` at once.
+        """
         ...
 
 

@@ -9,7 +9,7 @@ from fastapi import Depends, Request, Response, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.datastructures import Headers
 
-from comity.domain.roles import ROLES
+from comity.domain.roles import ROLES, holders, kind_of, may_hold
 from comity.errors import NotPermitted, NotSignedIn
 from comity.ports import Identity, Person
 from comity.web.limits import COOKIE, bearer, cookie
@@ -66,8 +66,14 @@ def role(*names: str) -> Callable[[Person], Person]:
 
 
 def require(person: Person, *names: str) -> Person:
-    """Return the person where they have one of these roles. Raises NotPermitted."""
-    if not person.roles & set(names):
+    """Return the person where they have one of these roles, and their party's people may hold it. Raises NotPermitted."""
+    held = sorted(person.roles & set(names))
+    if held and not any(may_hold(name, person.party) for name in held):
+        raise NotPermitted(
+            f"People of {kind_of(person.party)} do not act as {held[0]}.",
+            advice=f"This role is for people of {holders(held[0])}: sign in as one of them.",
+        )
+    if not held:
         raise NotPermitted(
             f"This needs the role {' or '.join(names)}.", advice="Ask your agency's administrator.", needs=" ".join(names)
         )

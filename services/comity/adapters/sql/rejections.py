@@ -1,17 +1,19 @@
-"""What the encoder rejected, in the ledger's database."""
+"""What the encoder rejected, in the ledger's database: newest first, without what was corrected since."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
-from sqlalchemy import Engine, select
+from sqlalchemy import ColumnElement, Connection, Engine, delete, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
-from comity.adapters.sql.tables import REJECTED
+from comity.adapters.sql.tables import REJECTED, TABLES
+from comity.domain import posting as p
 from comity.domain.ids import Ori, RecordId
-from comity.ports import Rejection
+from comity.ports import REJECTIONS_MAX, Rejection
 
-ROWS_MAX = 1_000
+SAME_VERSION = "same-version"  # the one reason that comes of an admission: that very admission corrects nothing
+RECORD = TABLES[p.Record]
 
 
 class SqlRejections:
@@ -21,16 +23,37 @@ class SqlRejections:
         self._engine = engine
 
     def add(self, rejection: Rejection) -> None:
-        """Remember a rejection; the same record and version again replaces it."""
-        values = asdict(rejection)
-        row = insert(REJECTED).values(**values)
+        """Remember a rejection; another of the same record and version replaces it, the same again (a replay) does nothing."""
+        values = {name: value for name, value in asdict(rejection).items() if name != "place"}
         with self._engine.begin() as connection:
-            connection.execute(row.on_conflict_do_update(index_elements=["record_id", "version"], set_=values))
+            if not _stands(connection, values):
+                one = (REJECTED.c.record_id == rejection.record_id, REJECTED.c.version == rejection.version)
+                connection.execute(delete(REJECTED).where(*one))
+                connection.execute(insert(REJECTED).values(**values).on_conflict_do_nothing())  # another thread was first
 
-    def of(self, owner: Ori, record: RecordId | None = None) -> tuple[Rejection, ...]:
-        """Return an agency's newest rejections, or one record's."""
-        query = select(REJECTED).where(REJECTED.c.owner == owner).limit(ROWS_MAX)
+    def of(
+        self, owner: Ori, record: RecordId | None = None, *, before: int | None = None, count: int = REJECTIONS_MAX
+    ) -> tuple[Rejection, ...]:
+        """Return an agency's newest rejections, or one record's, without what was corrected since."""
+        query = select(REJECTED).where(REJECTED.c.owner == owner, ~_corrected()).order_by(REJECTED.c.place.desc())
         if record is not None:
             query = query.where(REJECTED.c.record_id == record)
+        if before is not None:
+            query = query.where(REJECTED.c.place < before)
         with self._engine.begin() as connection:
-            return tuple(Rejection(**row) for row in connection.execute(query).mappings())
+            rows = connection.execute(query.limit(min(count, REJECTIONS_MAX))).mappings()
+            return tuple(Rejection(**row) for row in rows)
+
+
+def _stands(connection: Connection, values: dict[str, object]) -> bool:
+    same = (REJECTED.c[name].is_not_distinct_from(value) for name, value in values.items())
+    return connection.execute(select(REJECTED.c.place).where(*same)).first() is not None
+
+
+def _corrected() -> ColumnElement[bool]:
+    """Say, of a rejection, whether a later version was admitted, or this very one on a second try."""
+    this_one = (RECORD.c.version == REJECTED.c.version) & (REJECTED.c.reason != SAME_VERSION)
+    admitted = select(RECORD.c.place).where(
+        RECORD.c.record_id == REJECTED.c.record_id, or_(RECORD.c.version > REJECTED.c.version, this_one)
+    )
+    return admitted.exists()

@@ -319,10 +319,12 @@ class Follower(SQLModel, table=True):
 
 
 class Rejected(SQLModel, table=True):
-    """Enrolments that the encoder could not use."""
+    """Enrolments that the encoder could not use; ``place`` counts them as they came."""
 
-    record_id: str = Field(primary_key=True, max_length=32)
-    version: int = Field(primary_key=True)
+    __table_args__ = (UniqueConstraint("record_id", "version"), {"sqlite_autoincrement": True})
+    place: int | None = Field(default=None, primary_key=True)
+    record_id: str = Field(max_length=32)
+    version: int
     owner: str = Field(max_length=9, index=True)
     photo: int | None = None
     reason: str

@@ -33,12 +33,14 @@
     if (focused) card.focus();
   }
 
-  function blankAll() {
+  function blankAll(why) {
+    if (over) return;
     over = true;
     stream.close();
     for (const card of document.querySelectorAll("[data-candidate]")) blank(card, "Blank until opened again");
     for (const image of document.querySelectorAll("img[data-probe]")) image.remove();
     say("lost", "Everything on this page went blank.");
+    if (why) document.getElementById("lost-why").textContent = why;
     lost.hidden = false;
   }
 
@@ -60,10 +62,10 @@
     }
     if (state.dataset.state === "starting") say("watching", "Watching: what may no longer be shown goes blank by itself.");
   });
-  stream.addEventListener("lost", blankAll);
+  stream.addEventListener("lost", (event) => blankAll(JSON.parse(event.data).why));
   stream.addEventListener("error", () => { if (stream.readyState === EventSource.CLOSED) blankAll(); });
 
   setInterval(check, 1_000);
   document.addEventListener("visibilitychange", check); // timers sleep in hidden tabs
-  window.addEventListener("pagehide", blankAll); // a page that the browser keeps for "back" is kept blank
+  window.addEventListener("pagehide", () => blankAll()); // a page that the browser keeps for "back" is kept blank
 })();

@@ -210,13 +210,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "rejected",
+        sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("record_id", sa.String(length=32), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("owner", sa.String(length=9), nullable=False),
         sa.Column("photo", sa.Integer(), nullable=True),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("advice", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("record_id", "version", name=op.f("pk_rejected")),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_rejected")),
+        sa.UniqueConstraint("record_id", "version", name=op.f("uq_rejected_record_id_version")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("rejected", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_rejected_owner"), ["owner"], unique=False)

@@ -23,7 +23,7 @@ from comity.acts import journal as journal_module
 from comity.acts import release as release_module
 from comity.domain import entries as e
 from comity.domain.entries import IndexKind
-from comity.domain.ids import GrantId, RecordId
+from comity.domain.ids import GrantId, PartyId, RecordId
 from comity.domain.judge import Facts, Question, Verdict, verdict
 from comity.domain.log import JOURNAL, Entry, Placed, Topic
 from comity.errors import ComityError, Unavailable
@@ -35,6 +35,7 @@ from journals import (
     BOOKINGS,
     COURT,
     EXCHANGE,
+    OTHER_COURT,
     A,
     B,
     Core,
@@ -57,6 +58,8 @@ NUMBERS = range(1, 7)
 PRESENT = (1, 2, 3, 4)  # admitted at the start; 5 and 6 may come later, but the gallery proposes them at any time
 KIN = {1: 6, 6: 1}  # the same photograph file
 SHOWN, SLACK = 2, 1
+COURTS_THIEF, AGENCYS_THIEF = "court-1's second key", "agency-a's second key"  # keys that may be found stolen (rule 13)
+PARTY = {COURTS_THIEF: str(COURT), AGENCYS_THIEF: str(A)}
 QUESTION = Question(B, "serious-crime", "search", BOOKINGS)
 
 
@@ -85,6 +88,9 @@ def founded() -> Core:
     core.say(founding()[0][0], ADMINISTRATOR)
     for party, role in ((EXCHANGE, e.Role.EXCHANGE), (A, e.Role.AGENCY), (B, e.Role.AGENCY), (COURT, e.Role.COURT)):
         core.say(registered(party, role), ADMINISTRATOR)
+    core.say(registered(OTHER_COURT, e.Role.COURT), ADMINISTRATOR)
+    for thief, victim, role in ((COURTS_THIEF, COURT, e.Role.COURT), (AGENCYS_THIEF, A, e.Role.AGENCY)):
+        core.say(e.KeyRegistered(key(thief).kid, PartyId(victim), role, key(thief).public_bytes), ADMINISTRATOR)
     for agency in (A, B):
         core.say(e.AgencyRegistered(agency, "an agency", "county"), ADMINISTRATOR)
     core.say(e.ClockTicked(BASE))
@@ -111,9 +117,9 @@ class World:
         self.core.projection.starts()
         self.core.apply()
         self.release = parts.release(self.core.journal, self.core.ledger, watch)
-        self.orders: list[tuple[str, e.Cover]] = []
+        self.orders: list[tuple[str, str]] = []  # whose, and the id: both courts use the same ids
         self.grants = ["g0"]
-        self.said: dict[int, e.JournalEntry] = {}
+        self.said: dict[int, tuple[e.JournalEntry, str]] = {}
         self.judged = 0
         self.searches = 0
         self.found: Counter[str] = Counter()
@@ -157,23 +163,35 @@ class World:
     def turns(self) -> None:
         """Let others act, as often as the seed says."""
         while self.draw.random() < 0.35:
-            moves = [self.cover, self.cover, self.end, self.enrol, self.share, self.noise, self.project, self.rebuild]
-            self.draw.choices(moves, [3, 3, 2, 2, 1, 1, 3, 0.2])[0]()
+            moves = [self.cover, self.end, self.enrol, self.share, self.revoke, self.noise, self.project, self.rebuild]
+            self.draw.choices(moves, [6, 3, 2, 1, 0.5, 1, 3, 0.2])[0]()
 
     def say(self, event: e.JournalEntry, party: str) -> None:
         placed = self.append(Topic.JOURNAL, signed(event, party), timeout_seconds=1)
-        self.said[placed.position] = event
+        self.said[placed.position] = (event, party)
 
     def cover(self) -> None:
-        number, name = self.draw.choice(NUMBERS), f"o{len(self.orders)}"
+        """Order by one of two courts, which number alike."""
+        number, party = self.draw.choice(NUMBERS), self.draw.choice((COURT, OTHER_COURT))
+        name = f"o{sum(whose == party for whose, _ in self.orders)}"
         kinds: list[e.Cover] = [seal(name, number), seal(name, indexes=[booking(number)]), expungement(name, number)]
-        order = self.draw.choices(kinds, [4, 4, 1])[0]
-        self.orders.append((name, order))
-        self.say(order, COURT)
+        self.orders.append((party, name))
+        self.say(self.draw.choices(kinds, [4, 4, 1])[0], party)
 
     def end(self) -> None:
+        """End an order of one's own, sometimes with the key that may be stolen; sometimes another court's, by authority."""
         if self.orders:
-            self.say(unseal(f"u{len(self.said)}", self.draw.choice(self.orders)[0]), COURT)
+            whose, name = self.draw.choice(self.orders)
+            by = self.draw.choice((whose, COURTS_THIEF if whose == COURT else whose))
+            authority = ""
+            if self.draw.random() < 0.2:
+                by, authority = self.draw.choice((COURT, OTHER_COURT)), "an order of the higher court"
+            self.say(unseal(f"u{len(self.said)}", name, of=whose, authority=authority), by)
+
+    def revoke(self) -> None:
+        """Find a key stolen, since some position or from now on."""
+        since = self.draw.choice((None, self.draw.randrange(len(self.core.log.held()) + 1)))
+        self.say(e.KeyRevoked(key(self.draw.choice((COURTS_THIEF, AGENCYS_THIEF))).kid, since), ADMINISTRATOR)
 
     def enrol(self) -> None:
         self.say(admitted(self.draw.choice(NUMBERS), version=self.draw.randint(1, 3)), EXCHANGE)
@@ -183,7 +201,7 @@ class World:
             self.say(e.ShareRevoked(GrantId(self.draw.choice(self.grants))), A)
         else:
             self.grants.append(f"g{len(self.grants)}")
-            self.say(grant(self.grants[-1], A, B), A)
+            self.say(grant(self.grants[-1], A, B), self.draw.choice((str(A), AGENCYS_THIEF)))
 
     def noise(self) -> None:
         garbage = Entry(b"k", self.draw.randbytes(9), ())
@@ -255,9 +273,12 @@ class World:
 
     def forbidden(self, number: int, place: int) -> bool:
         """Say by what was entered before a place whether B may not be shown this record; it knows no rows."""
-        known, granted, covers = set(PRESENT), {"g0"}, dict[str, e.Cover]()
+        known, granted, covers, revoked = set(PRESENT), {"g0"}, dict[tuple[str, str], e.Cover](), set[str]()
         for at in sorted(at for at in self.said if at < place):
-            match self.said[at]:
+            event, signer = self.said[at]
+            if signer in revoked or (isinstance(event, e.RecordsUnsealed | e.ShareGranted) and self.void(at, place)):
+                continue
+            match event:
                 case e.RecordsAdmitted(records):
                     known.add(int(records[0].record_id, 16))
                 case e.ShareGranted(grant_id):
@@ -265,13 +286,21 @@ class World:
                 case e.ShareRevoked(grant_id):
                     granted.discard(grant_id)
                 case e.RecordsSealed(order_id) | e.RecordsExpunged(order_id) as order:
-                    covers[order_id] = order
+                    covers[signer, order_id] = order
                 case e.RecordsUnsealed(_, ends):
-                    ended = {name.order_id for name in ends}
+                    ended = {(str(name.party), str(name.order_id)) for name in ends}
                     covers = {k: o for k, o in covers.items() if k not in ended or isinstance(o, e.RecordsExpunged)}
+                case e.KeyRevoked(kid):
+                    revoked |= {name for name in PARTY if key(name).kid == kid}
         covered = {n for n in NUMBERS for o in covers.values() if record(n) in o.records or booking(n) in o.indexes}
         kin = KIN.get(number)
         return number not in known or not granted or number in covered or (kin in covered and kin in known)
+
+    def void(self, at: int, place: int) -> bool:
+        """Say whether a key's revocation, entered before a place, reaches back to what it signed at ``at`` (rule 13)."""
+        kid = key(self.said[at][1]).kid
+        revoked = (event for later, (event, _) in self.said.items() if later < place and isinstance(event, e.KeyRevoked))
+        return any(event.kid == kid and event.void_from is not None and event.void_from <= at for event in revoked)
 
 
 def explore(parts: Parts, seeds: range, *, until: str = "", ledger: Callable[[], Ledger | None] = lambda: None) -> World:

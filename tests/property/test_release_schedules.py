@@ -66,8 +66,9 @@ def mutated(module: types.ModuleType, *changes: tuple[str, str]) -> dict[str, An
     return names
 
 
-ENTERED = "            place = self._journal.enter(proposal.entry, key=proposal.key).position\n"
-JUDGED = "            disclosure = self._judge(question, proposal, place)\n"
+ENTERED = "                place = self._journal.enter(proposal.entry, key=proposal.key).position\n"
+NOTED = "                entered = proposal\n"
+JUDGED = "                disclosure = self._judge(question, proposal, place)\n"
 UNREAD = ("if facts.applied < place:", "if False:")
 SECOND = ("if any(verdict(facts, question, r, facts.applied) is not Verdict.STANDS for r in chosen):", "if False:")
 FIRST = (
@@ -88,7 +89,7 @@ def no_wait() -> Parts:
 
 def judged_before_appended() -> Parts:
     end = ENTERED.replace("self._journal.enter(proposal.entry, key=proposal.key).position", "self._ledger.progress().next")
-    return released((ENTERED + JUDGED, end + JUDGED + ENTERED.replace("place", "_", 1)))
+    return released((ENTERED + NOTED + JUDGED, end + NOTED + JUDGED + ENTERED.replace("place", "_", 1)))
 
 
 def place_from_the_logs_end() -> Parts:
@@ -166,10 +167,22 @@ def unseal_ends_expungements() -> Parts:
     def post(entry: e.JournalEntry, *rest: Any) -> tuple[p.Change, ...]:  # noqa: ANN401 - handed on
         changes = p.post(entry, *rest)
         if isinstance(entry, e.RecordsUnsealed):
-            return (p.End(p.Suppression, {"order_id": tuple(name.order_id for name in entry.ends)}),)
+            return (*changes, p.End(p.Suppression, {"order_id": tuple(name.order_id for name in entry.ends)}))
         return changes
 
     return Parts(patches=[(projection_module, "post", post)])
+
+
+def lifts_by_number_alone() -> Parts:
+    def ends(lift: p.Lift, order: p.Suppression, as_of: int) -> bool:
+        return whole(lift, replace(order, entered_by=lift.party), as_of)
+
+    whole = p.Lift.ends
+    return Parts(patches=[(p.Lift, "ends", ends)])
+
+
+def void_lifts_and_grants_counted() -> Parts:
+    return Parts(patches=[(Facts, "void", lambda _facts, _row, _as_of: False)])
 
 
 MUTANTS: list[tuple[Callable[[], Parts], str]] = [
@@ -187,6 +200,8 @@ MUTANTS: list[tuple[Callable[[], Parts], str]] = [
     (orders_before_enrolment_dropped, "a"),
     (kin_forgotten, "a"),
     (unseal_ends_expungements, "a"),
+    (lifts_by_number_alone, "a"),
+    (void_lifts_and_grants_counted, "a"),
 ]
 
 

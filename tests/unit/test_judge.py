@@ -286,9 +286,12 @@ def test_a_grant_by_a_stolen_key_is_void_and_the_thiefs_seal_is_not(core: Core) 
     assert core.verdict(2, B) is SUPPRESSED
     core.say(unseal("u1", "o1", of=C), C)
     assert core.verdict(2, B) is STANDS
+    core.say(admission(3, C))
+    assert core.verdict(3, B) is STANDS
     core.say(e.KeyRevoked(key(C).kid, first), ADMINISTRATOR)
     assert core.verdict(2, C) is SUPPRESSED
-    assert core.verdict(2, B) is SUPPRESSED
+    assert core.verdict(3, B) is NOT_GRANTED
+    assert core.verdict(3, C) is STANDS
 
 
 def test_an_expungement_has_no_end(core: Core) -> None:

@@ -12,13 +12,32 @@ import pytest
 from comity.acts import release as module
 from comity.acts.release import ATTEMPTS_MAX, Disclosure, Release
 from comity.domain import entries as e
+from comity.domain import posting as p
 from comity.domain.ids import GrantId, RecordId
 from comity.domain.judge import Question
 from comity.domain.log import Topic
 from comity.errors import Halted, LedgerBehind, NotAppended, OutcomeUnknown, Unavailable
 from comity.ports import Posted, Progress
 from comity.wire.envelope import from_entry
-from journals import BASE, BOOKINGS, COURT, A, B, Core, PureLedger, admission, grant, minutes, proposed, record, seal, unseal
+from journals import (
+    ADMINISTRATOR,
+    BASE,
+    BOOKINGS,
+    COURT,
+    EXCHANGE,
+    A,
+    B,
+    Core,
+    PureLedger,
+    admission,
+    grant,
+    key,
+    minutes,
+    proposed,
+    record,
+    seal,
+    unseal,
+)
 
 QUESTION = Question(B, "serious-crime", "search", BOOKINGS)
 
@@ -183,6 +202,23 @@ def test_without_a_fresh_tick_nothing_is_disclosed(core: Core) -> None:
 
 
 @pytest.mark.usefixtures("keeps_up")
+@pytest.mark.usefixtures("keeps_up")
+@pytest.mark.parametrize("between", [True, False])
+def test_an_entry_whose_signer_the_ledger_refuses_is_no_answer(core: Core, between: bool) -> None:  # noqa: FBT001
+    """Rules 3 and 13: the exchange's own key is judged like any other, also where it falls just before the entry."""
+
+    def revoke(_attempt: int = 0) -> None:
+        core.say(e.KeyRevoked(key(EXCHANGE).kid), ADMINISTRATOR)
+
+    if not between:
+        revoke()
+    asked = Asked(core, (1, 2), revoke if between else lambda _: None)
+    with pytest.raises(Unavailable, match="own key"):
+        asked()
+    assert asked.rendered == []
+    assert core.ledger.rows(p.Search) == ()
+
+
 def test_a_tick_after_the_place_does_not_make_an_old_clock_fresh(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rule 8: judged by the ticks before the place."""
     core.now = core.log.now = BASE + timedelta(hours=1)

@@ -48,9 +48,10 @@ from comity.adapters.sqlite_log import SqliteLog
 from comity.domain.ids import RecordId
 from comity.domain.log import JOURNAL, Stream, Topic
 from comity.domain.posting import Agency
-from comity.duties import encoder, purge, quarantine
+from comity.duties import encoder, keeper, purge, quarantine
 from comity.duties.clock import Clock
 from comity.duties.encoder import EncoderDuty
+from comity.duties.keeper import Keeper
 from comity.duties.probes import ProbeDuty
 from comity.duties.purge import PurgeDuty
 from comity.duties.quarantine import Quarantine, QuarantineDuty
@@ -95,6 +96,7 @@ class Exchange:
             self.home.close()
             raise
         self._wire_acts()
+        self._wire_quarantine()
         self._wire_duties()
 
     def _open_stores(self, face_encoder: FaceEncoder | None) -> None:
@@ -168,13 +170,18 @@ class Exchange:
             searches=self.searches,
         )
 
+    def _wire_quarantine(self) -> None:
+        self.quarantine = Quarantine(journal=self.journal, ledger=self.ledger, refusals=self.refusals)
+        self.quarantining = QuarantineDuty(self.quarantine, self.watch, self.positions)
+        self.keeper = Keeper(self.quarantine, self.vault, self.photos, self.positions, self.alarms)
+
     def _wire_duties(self) -> None:
         self.projection = LedgerProjection(self.log, self.ledger, self.watch)
         self.gallery_projection = GalleryProjection(
             self.log, self.ledger, self.vault, self.store, self.gallery, self.rejections, self.alarms
         )
-        self.quarantine = Quarantine(journal=self.journal, ledger=self.ledger, refusals=self.refusals)
         self.encoding = EncoderDuty(
+            keeper=self.keeper,
             journal=self.journal,
             quarantine=self.quarantine,
             ledger=self.ledger,
@@ -199,7 +206,6 @@ class Exchange:
             roots=[self.home.root],
             elsewhere=OUTSIDE if self.broker or not self.settings.kafka else ("the Kafka brokers' files", *OUTSIDE),
         )
-        self.quarantining = QuarantineDuty(self.quarantine, self.watch, self.positions)
         self.clock = Clock(self.journal, self.settings.tick_seconds)
         self.probe_duty = ProbeDuty(
             log=self.log,
@@ -236,6 +242,7 @@ class Exchange:
         self.purge.again()  # before anything can be asked
         self.clock.start()
         self._follow_gallery()
+        self._follow(keeper.NAME, Topic.TEMPLATES, self.keeper.apply)
         self._follow(encoder.NAME, Topic.ENROLMENTS, self.encoding.apply)
         self._follow(purge.NAME, Topic.JOURNAL, self.purge.apply)
         self._follow(quarantine.NAME, Topic.JOURNAL, self.quarantining.apply)

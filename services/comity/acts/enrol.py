@@ -14,8 +14,9 @@ from comity.domain import entries as e
 from comity.domain.ids import Ori, RecordId, record_key
 from comity.domain.log import Entry, Placed, Topic
 from comity.domain.posting import Agency, Key, Record, admitted_indexes, index_target, record_target
-from comity.errors import InvalidInput, NotFound, NotPermitted, SuppressedRecord
+from comity.errors import InvalidInput, KeyShredded, NotFound, NotPermitted, SuppressedRecord
 from comity.ports import KeyVault, LedgerView
+from comity.wire.booking import opened_particulars
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import Envelope, from_entry
 from comity.wire.signing import BadSignature
@@ -80,12 +81,9 @@ class Enrol:
             raise InvalidInput("This is no enrolment.", advice="Send orders and grants to /v1/events.")
         if str(event.owner) != str(signing_key(self._ledger, envelope).party):
             raise NotPermitted("An agency enrols its own records only.", advice="Sign with the owning agency's key.")
-        try:
-            self._vault.open(record_key(event.record_id))
-        except NotFound:
-            raise InvalidInput(
-                "This record id was not issued.", advice="Ask /v1/records for id, key and indexes first."
-            ) from None
+        if any(row.owner != event.owner for row in self._ledger.rows(Record, record_id=event.record_id)):
+            raise _not_issued()  # before anything else is said of it: another agency's looks like one that never was
+        self._check_issued(event)
         check_suppression(self._ledger, event.owner, event.record_id, event.indexes)
         repeated = self._repeats(event, envelope.value)
         return replace(receipt(self._journal.append(Topic.ENROLMENTS, entry)), repeated=repeated)
@@ -100,6 +98,30 @@ class Enrol:
             while len(self._sent) > SENT_MAX:
                 self._sent.popitem(last=False)
         return sent or any(row.version == event.version for row in self._ledger.rows(Record, record_id=event.record_id))
+
+    def _check_issued(self, event: e.RecordEnrolled) -> None:
+        """Refuse what would push another agency's enrolment out of the compacted topic, before it is appended.
+
+        The particulars prove whose the record is: they are encrypted under the key that was issued for it, and their booking
+        number gives this id for its owner alone.
+        """
+        try:
+            particulars = opened_particulars(event, self._vault.open(record_key(event.record_id)))
+        except KeyShredded:
+            check_suppression(self._ledger, event.owner, event.record_id, event.indexes)
+            raise _not_issued() from None
+        except (NotFound, ValueError):
+            raise _not_issued() from None
+        if not self._indexer.is_of(event.owner, event.record_id, str(particulars.get("booking_number") or "")):
+            raise _not_issued()
+
+
+def _not_issued() -> InvalidInput:
+    """Return the one answer for an id that was never issued, or to another agency, or whose key was not used."""
+    return InvalidInput(
+        "This record id was not issued to your agency for this booking.",
+        advice="Ask /v1/records for id, key and indexes first, and encrypt with that very key.",
+    )
 
 
 def receipt(placed: Placed) -> Receipt:

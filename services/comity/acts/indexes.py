@@ -24,6 +24,13 @@ class Indexer:
         """Return the id that this agency's booking has, for ever: a re-send cannot choose a fresh one."""
         return sealing.record_id(self._key(IndexKind.BOOKING, owner), booking_number)
 
+    def is_of(self, owner: Ori, record: RecordId, booking_number: str) -> bool:
+        """Say whether this id is this agency's for this booking; nobody else can name a booking that gives it."""
+        try:
+            return self.record_id(owner, booking_number) == record
+        except ValueError:  # no number at all
+            return False
+
     def index(self, kind: IndexKind, number: str, owner: Ori) -> BlindIndex:
         """Return the blind index of one number; ``owner`` matters for booking and agency case numbers only."""
         return sealing.blind_index(self._key(kind, owner), kind, number, KEY_VERSION)

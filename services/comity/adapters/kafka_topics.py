@@ -17,8 +17,10 @@ _FOR_EVER = "-1"
 _KEPT_MS = {Topic.JOURNAL: _FOR_EVER, Topic.NOTICES: str(365 * _DAY_MS), Topic.QUARANTINE: str(90 * _DAY_MS)}
 _CREATE_MS_MAX = 15_000
 
-# A tombstone stays a day, so that a view that slept meets it; a value is gone an hour and a day later at the latest.
+# A tombstone stays a day, so that a view that slept meets it; a value is gone an hour and a day later at the latest. No entry
+# goes within its first hour, so that whoever follows sees what a stranger's entry under the same key pushed out.
 COMPACTION: Mapping[str, str] = {
+    "min.compaction.lag.ms": str(3600 * 1000),
     "segment.ms": str(3600 * 1000),
     "min.cleanable.dirty.ratio": "0.1",
     "max.compaction.lag.ms": str(_DAY_MS),

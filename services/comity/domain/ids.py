@@ -67,6 +67,11 @@ def particulars_name(record: RecordId, version: int) -> str:
     return f"record/{record}/{version}/particulars"
 
 
+def kept_name(record: RecordId, what: str) -> str:
+    """Return the photo store's name for a record's newest entry of a compacted topic, kept beside it without photographs."""
+    return f"record/{record}/{what}"
+
+
 def template_context(record: RecordId, version: int, photo: int) -> bytes:
     """Return the encryption context of one template."""
     return f"template/{record}/{version}/{photo}".encode()

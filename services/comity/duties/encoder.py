@@ -11,7 +11,6 @@ It writes in four places, in this order; a crash after any step replays the enro
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,10 +26,12 @@ from comity.domain.ids import particulars_name, photo_name, record_key, template
 from comity.domain.log import Batch, Entry, Placed, Stream, Topic
 from comity.domain.posting import Record
 from comity.domain.record import effective_class
+from comity.duties.keeper import Keeper
 from comity.duties.quarantine import Quarantine
 from comity.errors import KeyShredded, NotFound, PhotographRefused
 from comity.ports import FaceEncoder, KeyVault, LedgerView, PhotoStore, Positions, Rejection, Rejections, Watch
 from comity.wire import sealing
+from comity.wire.booking import opened_particulars
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import Envelope, from_entry
 from comity.wire.signing import BadSignature
@@ -49,12 +50,31 @@ NUMBER_FIELDS = {
 }
 
 
+NOT_ISSUED = "cannot-decrypt"  # one reason for an id never issued, another agency's, or another key: they look alike
+NOT_ISSUED_ADVICE = "Name and encrypt it as /v1/records issued it to your agency for this booking."
+
+
 class RejectedEnrolment(Exception):
     """This enrolment has no effect: why, for its agency, and which photograph."""
 
     def __init__(self, reason: str, advice: str, photo: int | None = None) -> None:
         super().__init__(reason)
         self.reason, self.advice, self.photo = reason, advice, photo
+
+
+class Forged(RejectedEnrolment):
+    """Whoever sent it, it was not the agency that it names: it says nothing of that agency's records."""
+
+
+class NotIssued(RejectedEnrolment):
+    """Its agency signed it, but the record is not shown to be its own: it touches nothing that stands under that id."""
+
+
+class Pushed:
+    """Says of an entry that it had no effect, and may have pushed out of the compacted topic what stands."""
+
+
+PUSHED = Pushed()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,44 +91,60 @@ class EncoderDuty:
     encoder: FaceEncoder
     positions: Positions
     rejections: Rejections
+    keeper: Keeper
 
     def apply(self, stream: Stream, batch: Batch) -> None:
-        """Encode a batch, admit what was encoded, and move on."""
+        """Encode a batch, admit what was encoded, put back what was pushed out, and move on."""
         admitted: list[e.AdmittedRecord] = []
+        newest: dict[bytes | None, Entry | None] = {}  # by key: the batch's last entry, None where it had its effect
         for placed in batch.entries:
             record = self._encode(placed, admitted)
-            admitted += () if record is None else (record,)
+            newest[placed.entry.key] = placed.entry if record is PUSHED else None
+            if isinstance(record, e.AdmittedRecord):
+                admitted.append(record)
         for start in range(0, len(admitted), ADMITTED_MAX):
             part = tuple(admitted[start : start + ADMITTED_MAX])
             place = self.journal.enter(e.RecordsAdmitted(part), key=part[0].record_id).position
             if not self.watch.wait(place + 1, WAIT_SECONDS):
                 raise TimeoutError("the ledger did not reach the admission")
+        for entry in (entry for entry in newest.values() if entry is not None):
+            self.keeper.restore(Topic.ENROLMENTS, entry)
         self.positions.save(NAME, f"{stream.topic}/{stream.partition}", batch.next)
 
-    def _encode(self, placed: Placed, waiting: Sequence[e.AdmittedRecord]) -> e.AdmittedRecord | None:
+    def _encode(self, placed: Placed, waiting: Sequence[e.AdmittedRecord]) -> e.AdmittedRecord | Pushed | None:
         if placed.entry.value is None:
-            return None  # a tombstone: the record was erased
+            return self._tombstone(placed)
         try:
             envelope = from_entry(placed.entry)
         except Undecodable as error:
             self.quarantine.put_aside(placed, "undecodable", str(error))
-            return None
+            return PUSHED
         event = envelope.event
         if not isinstance(event, e.RecordEnrolled):
             self.quarantine.put_aside(placed, "not-an-enrolment", f"{type(event).__name__} does not belong here")
-            return None
+            return PUSHED
         try:
             self._check_signer(envelope, event)
-            return self._admit(event, hashlib.sha256(envelope.value).digest(), waiting)
+            self._check_owner(event, waiting)
+            return self._admit(event, placed.entry, waiting)
         except RejectedEnrolment as error:
             self.quarantine.put_aside(placed, error.reason, error.advice)
             self._reject(event, error, stands=any(record.record_id == event.record_id for record in waiting))
+            return PUSHED
+
+    def _tombstone(self, placed: Placed) -> Pushed | None:
+        """Take a tombstone for what it is where the key was shredded: an erasure shreds first. Any other is a stranger's."""
+        if not self.keeper.is_kept(placed.entry.key):
             return None
+        self.quarantine.put_aside(placed, "tombstone", "No expungement erased this record.")
+        return PUSHED
 
     def _reject(self, event: e.RecordEnrolled, error: RejectedEnrolment, *, stands: bool) -> None:
         """Tell the agency. Where a version stands, not in the log: under the record's key it would push out its templates."""
+        if isinstance(error, Forged):
+            return  # the agency did not send it
         told = (event.record_id, event.owner, event.version, error.photo, error.reason, error.advice)
-        if stands or self.ledger.rows(Record, record_id=event.record_id):
+        if stands or isinstance(error, NotIssued) or self.ledger.rows(Record, record_id=event.record_id):
             self.rejections.add(Rejection(*told))
             return
         self.journal.enter(e.EnrolmentRejected(*told), key=event.record_id, topic=Topic.TEMPLATES)
@@ -117,8 +153,9 @@ class EncoderDuty:
             self.journal.append(Topic.ENROLMENTS, Entry(event.record_id.encode(), None))
 
     def _admit(
-        self, event: e.RecordEnrolled, value_sha256: bytes, waiting: Sequence[e.AdmittedRecord]
-    ) -> e.AdmittedRecord | None:
+        self, event: e.RecordEnrolled, entry: Entry, waiting: Sequence[e.AdmittedRecord]
+    ) -> e.AdmittedRecord | Pushed | None:
+        value_sha256 = hashlib.sha256(entry.value or b"").digest()
         held: list[Record | e.AdmittedRecord]
         held = [*self.ledger.rows(Record, record_id=event.record_id), *(r for r in waiting if r.record_id == event.record_id)]
         newest = max(held, key=lambda row: row.version, default=None)
@@ -126,45 +163,64 @@ class EncoderDuty:
             same = next((row for row in held if row.version == event.version), newest)
             if same.version == event.version and same.enrolment_sha256 != value_sha256 and not self._is_content_of(event):
                 raise RejectedEnrolment("same-version", "Another event with this version stands; give a correction a higher one.")
-            return None  # a duplicate, or older than what stands: a no-op (R2)
+            return None if newest.version == event.version else PUSHED  # a duplicate, or older than what stands: a no-op (R2)
         particulars, photographs = self._open(event)
         self._check_indexes(event, particulars, photographs)
         record_class = effective_class(event.record_class, particulars.get("age_at_capture"))
         templates = self._templates(event, photographs)
-        self._keep(event)
-        extracted = e.TemplatesExtracted(event.record_id, event.owner, record_class, event.version, self.encoder.model, templates)
-        self.journal.enter(extracted, key=event.record_id, topic=Topic.TEMPLATES)
+        self._keep(event, entry)
+        self._extracted(
+            e.TemplatesExtracted(event.record_id, event.owner, record_class, event.version, self.encoder.model, templates)
+        )
         return e.AdmittedRecord(event.record_id, event.owner, record_class, event.version, event.indexes, value_sha256)
 
     def _check_signer(self, envelope: Envelope, event: e.RecordEnrolled) -> None:
         now = self.ledger.progress().next
         key = next((k for k in self.ledger.signing_keys() if k.key_id == envelope.kid and k.holds(now)), None)
         if key is None:
-            raise RejectedEnrolment("unknown-key", "The signing key is not registered here, or was revoked.")
+            raise Forged("unknown-key", "The signing key is not registered here, or was revoked.")
         if key.role is not e.Role.AGENCY or str(key.party) != str(event.owner):
-            raise RejectedEnrolment("wrong-agency", "An agency enrols its own records only.")
+            raise Forged("wrong-agency", "An agency enrols its own records only.")
         try:
             envelope.verify(key.public_key)
         except BadSignature:
-            raise RejectedEnrolment("forged", "The signature does not fit the bytes.") from None
+            raise Forged("forged", "The signature does not fit the bytes.") from None
+
+    def _check_owner(self, event: e.RecordEnrolled, waiting: Sequence[e.AdmittedRecord]) -> None:
+        """Prove that the record is its signer's, before anything is done in its name: shredding, rejecting, overwriting.
+
+        A record that stands has its owner. Of any other the particulars prove it: nobody else was given its key, and their
+        booking number gives this id for its owner alone.
+        """
+        rows: list[Record | e.AdmittedRecord] = [*self.ledger.rows(Record, record_id=event.record_id)]
+        owners = {str(row.owner) for row in (*rows, *(r for r in waiting if r.record_id == event.record_id))}
+        if owners:
+            if owners != {str(event.owner)}:
+                raise NotIssued(NOT_ISSUED, NOT_ISSUED_ADVICE)
+            return
+        try:
+            particulars = opened_particulars(event, self.vault.open(record_key(event.record_id)))
+        except KeyShredded:
+            return  # nothing is left that could be touched
+        except (NotFound, ValueError):
+            raise NotIssued(NOT_ISSUED, NOT_ISSUED_ADVICE) from None
+        if not self.indexer.is_of(event.owner, event.record_id, str(particulars.get("booking_number") or "")):
+            raise NotIssued("indexes-differ", "Send the record id and the indexes as /v1/records issued them.")
 
     def _open(self, event: e.RecordEnrolled) -> tuple[dict[str, Any], list[bytes]]:
         if suppressed(self.ledger, event.owner, event.record_id, event.indexes, frozenset({"expungement"})):
             raise RejectedEnrolment(SUPPRESSED, "An order covers this record; remove it from your sharing feed.")
         try:
             key = self.vault.open(record_key(event.record_id))
-            name = particulars_name(event.record_id, event.version).encode()
-            particulars = json.loads(sealing.unseal(key, event.particulars, context=name))
+            particulars = opened_particulars(event, key)
             photographs = [
                 sealing.unseal(key, data, context=photo_name(event.record_id, event.version, n).encode())
                 for n, data in enumerate(event.photographs)
             ]
         except KeyShredded:
             raise RejectedEnrolment(SUPPRESSED, "This record's key was destroyed by an order.") from None
-        except (NotFound, ValueError, RecursionError):
-            raise RejectedEnrolment("cannot-decrypt", "Encrypt with the key that /v1/records issued for this record.") from None
-        if not isinstance(particulars, dict):
-            raise RejectedEnrolment("particulars", "The particulars are one JSON object.")
+        except (NotFound, ValueError):
+            raise RejectedEnrolment(NOT_ISSUED, NOT_ISSUED_ADVICE) from None
         return particulars, photographs
 
     def _is_content_of(self, event: e.RecordEnrolled) -> bool:
@@ -202,7 +258,14 @@ class EncoderDuty:
             sealed.append(e.SealedTemplate(number, ciphertext, round(extracted.quality, 1)))
         return tuple(sealed)
 
-    def _keep(self, event: e.RecordEnrolled) -> None:
-        for number, ciphertext in enumerate(event.photographs):
-            self.photos.put(photo_name(event.record_id, event.version, number), ciphertext)
-        self.photos.put(particulars_name(event.record_id, event.version), event.particulars)
+    def _keep(self, event: e.RecordEnrolled, entry: Entry) -> None:
+        parts = {photo_name(event.record_id, event.version, number): data for number, data in enumerate(event.photographs)}
+        parts[particulars_name(event.record_id, event.version)] = event.particulars
+        for name, ciphertext in parts.items():
+            self.photos.put(name, ciphertext)
+        self.keeper.keep(Topic.ENROLMENTS, entry, event.record_id, event.version, parts)
+
+    def _extracted(self, event: e.TemplatesExtracted) -> None:
+        entry = self.journal.entry(event, key=event.record_id)
+        self.keeper.keep(Topic.TEMPLATES, entry, event.record_id, event.version)
+        self.journal.append(Topic.TEMPLATES, entry)

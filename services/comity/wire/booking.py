@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any
 
 from comity.domain.entries import BlindIndex, IndexKind, RecordClass, RecordEnrolled
 from comity.domain.ids import Ori, RecordId, particulars_name, photo_name
@@ -96,6 +97,18 @@ def sealed(booking: Booking, record: RecordId, data_key: bytes, indexes: Sequenc
         photographs=photographs,
         particulars=sealing.seal(data_key, booking.particulars(), context=context),
     )
+
+
+def opened_particulars(event: RecordEnrolled, data_key: bytes) -> dict[str, Any]:
+    """Return the particulars of an event. Raises ValueError where they were not made with this key for this record."""
+    context = particulars_name(event.record_id, event.version).encode()
+    try:
+        particulars = json.loads(sealing.unseal(data_key, event.particulars, context=context))
+    except RecursionError:  # nested too deep
+        raise ValueError("the particulars are no JSON") from None
+    if not isinstance(particulars, dict):
+        raise ValueError("the particulars are no JSON object")  # noqa: TRY004  # whoever sent them meets one kind of error
+    return particulars
 
 
 def record_class(said: str) -> RecordClass:

@@ -23,11 +23,11 @@ class SqlRejections:
         self._engine = engine
 
     def add(self, rejection: Rejection) -> None:
-        """Remember a rejection; another of the same record and version replaces it, the same again (a replay) does nothing."""
+        """Remember a rejection; another of the same owner, record and version replaces it, the same again does nothing."""
         values = {name: value for name, value in asdict(rejection).items() if name != "place"}
         with self._engine.begin() as connection:
             if not _stands(connection, values):
-                one = (REJECTED.c.record_id == rejection.record_id, REJECTED.c.version == rejection.version)
+                one = [REJECTED.c[name] == values[name] for name in ("owner", "record_id", "version")]
                 connection.execute(delete(REJECTED).where(*one))
                 connection.execute(insert(REJECTED).values(**values).on_conflict_do_nothing())  # another thread was first
 
@@ -54,6 +54,8 @@ def _corrected() -> ColumnElement[bool]:
     """Say, of a rejection, whether a later version was admitted, or this very one on a second try."""
     this_one = (RECORD.c.version == REJECTED.c.version) & (REJECTED.c.reason != SAME_VERSION)
     admitted = select(RECORD.c.place).where(
-        RECORD.c.record_id == REJECTED.c.record_id, or_(RECORD.c.version > REJECTED.c.version, this_one)
+        RECORD.c.record_id == REJECTED.c.record_id,
+        RECORD.c.owner == REJECTED.c.owner,
+        or_(RECORD.c.version > REJECTED.c.version, this_one),
     )
     return admitted.exists()

@@ -321,7 +321,7 @@ class Follower(SQLModel, table=True):
 class Rejected(SQLModel, table=True):
     """Enrolments that the encoder could not use; ``place`` counts them as they came."""
 
-    __table_args__ = (UniqueConstraint("record_id", "version"), {"sqlite_autoincrement": True})
+    __table_args__ = (UniqueConstraint("record_id", "version", "owner"), {"sqlite_autoincrement": True})
     place: int | None = Field(default=None, primary_key=True)
     record_id: str = Field(max_length=32)
     version: int

@@ -218,7 +218,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("advice", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_rejected")),
-        sa.UniqueConstraint("record_id", "version", name=op.f("uq_rejected_record_id_version")),
+        sa.UniqueConstraint("record_id", "version", "owner", name=op.f("uq_rejected_record_id_version_owner")),
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("rejected", schema=None) as batch_op:

@@ -1,0 +1,203 @@
+"""What strangers write under a record's key: it touches nothing of the owner's, and the record's own entry is put back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from builders import booking, photograph
+from comity.bootstrap import Exchange
+from comity.domain import entries as e
+from comity.domain.entries import IndexKind
+from comity.domain.ids import RecordId, record_key
+from comity.domain.log import Entry, Topic
+from comity.domain.posting import Record
+from comity.errors import InvalidInput
+from comity.wire.booking import sealed
+from comity.wire.envelope import from_entry
+from exchange import RememberedFaces, enrol, held, listed, order, prepared, running, search, settle, share
+from journals import A, B
+
+PUSHERS: dict[str, Callable[[Exchange, RecordId], Entry]] = {
+    "a tombstone": lambda _, record: Entry(record.encode(), None),
+    "nothing": lambda _, record: Entry(record.encode(), b""),
+    "garbage": lambda _, record: Entry(record.encode(), b"\x00garbage", (("ce_id", b"\xff"),)),
+    "an enrolment by another agency": lambda x, record: foreign(x, record, 1),
+    "something else": lambda x, record: x.journal.entry(e.ClockTicked(x.now()), key=record, signer=x.keyring.signer(B)),
+    "a rejection by the exchange": lambda x, record: x.journal.entry(
+        e.EnrolmentRejected(record, A, 9, None, "said once", "by the exchange itself"), key=record
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory, faces: RememberedFaces) -> Iterator[Exchange]:
+    with running(tmp_path_factory.mktemp("strangers") / "home", faces) as running_exchange:
+        yield running_exchange
+
+
+def foreign(exchange: Exchange, record: RecordId, version: int = 1, particulars: bytes | None = None) -> Entry:
+    """Return an enrolment of B's own booking, signed by B, under another agency's record id."""
+    one = booking(20, f"FOREIGN-{version}", owner=B, version=version)
+    issued = exchange.enrol.prepare(B, one.numbers(), one.digests())
+    event = sealed(one, record, issued.data_key, issued.indexes)
+    event = event if particulars is None else replace(event, particulars=particulars)
+    return exchange.journal.entry(event, key=record, signer=exchange.keyring.signer(B), source=B)
+
+
+def newest(exchange: Exchange, topic: Topic, record: RecordId) -> Entry:
+    settle(exchange)
+    return [one.entry for one in held(exchange, topic) if one.entry.key == record.encode()][-1]
+
+
+def told(exchange: Exchange, entry: Entry) -> str:
+    with pytest.raises(InvalidInput) as caught:
+        exchange.enrol.submit(entry)
+    return str(caught.value)
+
+
+def test_another_agencys_record_is_refused_before_it_is_appended_and_looks_like_one_that_never_was(exchange: Exchange) -> None:
+    admitted, _ = enrol(exchange, "OWN-1", 1)
+    issued, own = prepared(exchange, booking(2, "OWN-2"))
+    settle(exchange)
+    before = newest(exchange, Topic.ENROLMENTS, admitted)
+    copied = from_entry(own).event
+    assert isinstance(copied, e.RecordEnrolled)
+    refused = [
+        told(exchange, foreign(exchange, admitted)),
+        told(exchange, foreign(exchange, issued)),
+        told(exchange, foreign(exchange, RecordId("0" * 32))),
+        told(exchange, foreign(exchange, issued, particulars=copied.particulars)),
+    ]
+    assert len(set(refused)) == 1
+    assert newest(exchange, Topic.ENROLMENTS, admitted) == before
+    assert exchange.enrol.submit(own)
+
+
+@pytest.mark.parametrize("topic", [Topic.ENROLMENTS, Topic.TEMPLATES])
+@pytest.mark.parametrize("what", PUSHERS)
+def test_what_pushes_a_records_own_entry_out_is_put_aside_and_the_own_one_put_back(
+    exchange: Exchange, topic: Topic, what: str
+) -> None:
+    record, _ = enrol(exchange, f"PUSHED-{topic[7]}-{what}", 3)
+    own = newest(exchange, topic, record)
+    pusher = PUSHERS[what](exchange, record)
+    exchange.journal.append(topic, pusher)
+    assert newest(exchange, topic, record) == own
+    aside = [x.entry for x in held(exchange, Topic.QUARANTINE) if x.entry.key == record.encode()]
+    assert [x.value for x in aside] == [pusher.value or b""]
+    assert any(alarm.kind == f"put-back-{topic}" for alarm in exchange.alarms.all())
+    assert exchange.vault.wrapped(record_key(record)) is not None
+    assert exchange.rejections.of(A, record) == () or "by the exchange" in what
+
+
+def test_an_older_version_once_more_does_not_push_the_newer_out(exchange: Exchange) -> None:
+    record, _ = enrol(exchange, "OLDER-1", 4)
+    older = {topic: newest(exchange, topic, record) for topic in (Topic.ENROLMENTS, Topic.TEMPLATES)}
+    enrol(exchange, "OLDER-1", 4, version=2)
+    for topic, entry in older.items():
+        newer = newest(exchange, topic, record)
+        exchange.journal.append(topic, entry)
+        assert newest(exchange, topic, record) == newer != entry
+
+
+def test_nothing_of_a_waiting_record_is_shredded_rejected_or_overwritten(exchange: Exchange) -> None:
+    """Its key was issued and its owner has not sent it yet; the stranger names a tag that an expungement covers."""
+    record, own = prepared(exchange, booking(5, "WAITING-1"))
+    order(exchange, "expunge", {IndexKind.BOOKING: "FOREIGN-7"}, B)
+    one = booking(20, "FOREIGN-7", owner=B)
+    covered = exchange.indexer.indexes(B, one.numbers(), one.digests())
+    event = from_entry(foreign(exchange, record)).event
+    assert isinstance(event, e.RecordEnrolled)
+    entries = [
+        exchange.journal.entry(replace(event, indexes=covered), key=record, signer=exchange.keyring.signer(B)),
+        exchange.journal.entry(replace(event, owner=A), key=record, signer=exchange.keyring.signer(B)),  # says it were A's
+    ]
+    for entry in entries:
+        exchange.journal.append(Topic.ENROLMENTS, entry)
+    settle(exchange)
+    assert exchange.vault.wrapped(record_key(record)) is not None
+    assert exchange.rejections.of(A, record) == ()
+    assert [r.reason for r in exchange.rejections.of(B, record)] == ["cannot-decrypt"]
+    assert not [x for x in held(exchange, Topic.TEMPLATES) if x.entry.key == record.encode()]
+    exchange.enrol.submit(own)
+    settle(exchange)
+    assert [row.owner for row in exchange.ledger.rows(Record, record_id=record)] == [A]
+
+
+def test_an_agencys_rejection_stands_whatever_another_sends_under_its_record(exchange: Exchange) -> None:
+    record, entry = prepared(exchange, booking(6, "BOTH-1", photographs=(b"no picture",)))
+    exchange.enrol.submit(entry)
+    settle(exchange)
+    exchange.journal.append(Topic.ENROLMENTS, foreign(exchange, record))
+    settle(exchange)
+    assert [r.reason for r in exchange.rejections.of(A, record)] == ["not-an-image"]
+    assert [r.reason for r in exchange.rejections.of(B, record)] == ["cannot-decrypt"]
+
+
+def test_templates_that_were_pushed_out_before_their_admission_are_put_back(exchange: Exchange) -> None:
+    record, _ = enrol(exchange, "EARLY-1", 7)
+    own = newest(exchange, Topic.TEMPLATES, record)
+    standing = exchange.keeper._standing
+    try:
+        object.__setattr__(exchange.keeper, "_standing", lambda _: None)
+        exchange.journal.append(Topic.TEMPLATES, Entry(record.encode(), b"garbage"))
+        assert newest(exchange, Topic.TEMPLATES, record) == own
+    finally:
+        object.__setattr__(exchange.keeper, "_standing", standing)
+
+
+def test_what_is_put_back_is_never_put_back_again_even_if_its_signer_is_no_longer_known(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, _ = enrol(exchange, "LOOP-1", 11)
+    own = newest(exchange, Topic.TEMPLATES, record)
+    monkeypatch.setattr(exchange.ledger, "signing_keys", tuple)
+    exchange.journal.append(Topic.TEMPLATES, Entry(record.encode(), None))
+    assert newest(exchange, Topic.TEMPLATES, record) == own
+    assert len([x for x in held(exchange, Topic.QUARANTINE) if x.entry.key == record.encode()]) <= 2
+
+
+def test_what_was_put_back_is_enough_to_make_the_gallery_anew(exchange: Exchange) -> None:
+    record, _ = enrol(exchange, "REBUILT-1", 8)
+    share(exchange, A, name="g-rebuilt")
+    settle(exchange)
+    before = listed(search(exchange, photograph(8, 2)))
+    assert before
+    for topic in (Topic.ENROLMENTS, Topic.TEMPLATES):
+        exchange.journal.append(topic, Entry(record.encode(), None))
+    settle(exchange)
+    exchange.rebuild("gallery")
+    settle(exchange)
+    assert record in {t.record_id for batch in exchange.store.all() for t in batch}
+    assert listed(search(exchange, photograph(8, 2))) == before
+
+
+def test_an_erased_records_tombstone_counts_and_nothing_is_put_back(exchange: Exchange) -> None:
+    record, _ = enrol(exchange, "ERASED-1", 9)
+    settle(exchange)
+    order(exchange, "expunge", {IndexKind.BOOKING: "ERASED-1"}, A)
+    settle(exchange)
+    for topic in (Topic.ENROLMENTS, Topic.TEMPLATES):
+        exchange.journal.append(topic, Entry(record.encode(), None))
+        assert newest(exchange, topic, record).value is None
+    assert not [name for name in exchange.photos.names() if record in name]
+
+
+def test_an_erasure_that_overtakes_a_putting_back_gets_its_tombstone_behind_it(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, _ = enrol(exchange, "RACE-1", 10)
+    settle(exchange)
+    append = exchange.journal.append
+
+    def overtaken(topic: Topic, entry: Entry) -> object:
+        if entry.key == record.encode() and entry.value and topic is Topic.ENROLMENTS:
+            exchange.vault.shred([record_key(record)])
+        return append(topic, entry)
+
+    monkeypatch.setattr(exchange.journal, "append", overtaken)
+    append(Topic.ENROLMENTS, Entry(record.encode(), b"garbage"))
+    assert newest(exchange, Topic.ENROLMENTS, record).value is None

@@ -17,6 +17,7 @@ import structlog
 
 from comity.acts.alarms import Alarms
 from comity.acts.enrol import Enrol
+from comity.acts.index_keys import IndexKeys
 from comity.acts.indexes import Indexer
 from comity.acts.journal import Journal
 from comity.acts.opened import Opened
@@ -131,7 +132,8 @@ class Exchange:
         self.alarms = Alarms(self.now)
         self.watch = PositionWatch()
         self.journal = Journal(self.log, self.keyring.issue(EXCHANGE), self.now)
-        self.indexer = Indexer(self.vault)
+        self.index_keys = IndexKeys(self.vault, self.journal, self.log, self.ledger, self.watch)
+        self.indexer = Indexer(self.index_keys)
         self.release = Release(self.journal, self.ledger, self.watch)
         self.drawing = PillowDrawing()
         self.probes = Probes(self.vault, self.photos)
@@ -238,6 +240,7 @@ class Exchange:
         self._catch_up()
         if found(self.journal, self.ledger, self.keyring.issue(ADMINISTRATOR), self.keyring.issue(EXCHANGE)):
             self._catch_up()
+        self.index_keys.check()
         self.gallery_projection.load()
         self.purge.again()  # before anything can be asked
         self.clock.start()

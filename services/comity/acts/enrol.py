@@ -14,7 +14,7 @@ from comity.domain import entries as e
 from comity.domain.ids import Ori, RecordId, record_key
 from comity.domain.log import Entry, Placed, Topic
 from comity.domain.posting import Agency, Key, Record, admitted_indexes, index_target, record_target
-from comity.errors import InvalidInput, KeyShredded, NotFound, NotPermitted, SuppressedRecord
+from comity.errors import Halted, InvalidInput, KeyShredded, NotFound, NotPermitted, SuppressedRecord
 from comity.ports import KeyVault, LedgerView
 from comity.wire.booking import opened_particulars
 from comity.wire.codec import Undecodable
@@ -68,7 +68,7 @@ class Enrol:
         except ValueError as error:
             raise InvalidInput(str(error), advice="Send the number as your records system prints it.") from None
         check_suppression(self._ledger, owner, record, indexes)
-        return Issued(record, self._vault.issue(record_key(record)), indexes)
+        return Issued(record, self._data_key(record), indexes)
 
     def submit(self, entry: Entry) -> Receipt:
         """Verify a signed ``RecordEnrolled`` and append the same bytes. The same version again is a no-op further on.
@@ -99,6 +99,20 @@ class Enrol:
                 self._sent.popitem(last=False)
         return sent or any(row.version == event.version for row in self._ledger.rows(Record, record_id=event.record_id))
 
+    def _data_key(self, record: RecordId) -> bytes:
+        """Return the record's key; made now, unless the record was admitted: then it had one, and there is no other."""
+        name = record_key(record)
+        if self._vault.missing([name]):
+            self._refuse_lost_key(record)
+        return self._vault.issue(name)
+
+    def _refuse_lost_key(self, record: RecordId) -> None:
+        if self._ledger.rows(Record, record_id=record):
+            raise Halted(
+                "The vault lacks the key of this record, which was admitted: vault.db is older than the journal.",
+                advice="Tell the operator to stop, put the newest copy of vault.db back, and start again.",
+            )
+
     def _check_issued(self, event: e.RecordEnrolled) -> None:
         """Refuse what would push another agency's enrolment out of the compacted topic, before it is appended.
 
@@ -110,7 +124,10 @@ class Enrol:
         except KeyShredded:
             check_suppression(self._ledger, event.owner, event.record_id, event.indexes)
             raise _not_issued() from None
-        except (NotFound, ValueError):
+        except NotFound:
+            self._refuse_lost_key(event.record_id)
+            raise _not_issued() from None
+        except ValueError:
             raise _not_issued() from None
         if not self._indexer.is_of(event.owner, event.record_id, str(particulars.get("booking_number") or "")):
             raise _not_issued()

@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from comity.acts.index_keys import IndexKeys
 from comity.domain.entries import BlindIndex, IndexKind
 from comity.domain.ids import Ori, RecordId
-from comity.ports import KeyVault
 from comity.wire import sealing
 
 KEY_VERSION = 1
+EXCHANGE = "exchange"  # whose key the shared numbers are under
 BY_AGENCY = frozenset({IndexKind.BOOKING, IndexKind.AGENCY_CASE})  # the others are shared: one arrest, two agencies
 
 
 class Indexer:
     """Computes tags with the index keys, which never leave the exchange."""
 
-    def __init__(self, vault: KeyVault) -> None:
-        self._vault = vault
+    def __init__(self, keys: IndexKeys) -> None:
+        self._keys = keys
 
     def record_id(self, owner: Ori, booking_number: str) -> RecordId:
         """Return the id that this agency's booking has, for ever: a re-send cannot choose a fresh one."""
@@ -42,7 +43,7 @@ class Indexer:
         return tuple(dict.fromkeys([*named, *photographs]))
 
     def _key(self, kind: IndexKind, owner: Ori) -> bytes:
-        return self._vault.issue(f"index/{owner if kind in BY_AGENCY else 'exchange'}/{KEY_VERSION}")
+        return self._keys.key(owner if kind in BY_AGENCY else EXCHANGE, KEY_VERSION)
 
 
 def digest(photograph: bytes) -> str:

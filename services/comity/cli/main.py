@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Show what comity does, in about a minute, on people who do not exist."),
     "status": ("operate", "Show every position and lag, and what stands still."),
     "fsck": ("operate", "Compare every view with the journal; nothing is changed."),
-    "rebuild": ("operate", "Make the ledger or the gallery anew from the log."),
+    "rebuild": ("operate", "Make the ledger, the gallery or the photographs anew from the log."),
     "exposures": ("operate", "Show who was shown a record: what no order can take back."),
     "journal": ("operate", "List the journal's entries by position; what is encrypted stays so."),
     "agency": ("parties", "Register agencies, and list them."),

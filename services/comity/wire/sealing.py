@@ -25,6 +25,7 @@ NUMBER_CHARS_MAX = 128  # the longest case numbers have some 40 characters, a ph
 _INDEX_DOMAIN = b"comity.v1/blind-index/"
 _RECORD_DOMAIN = b"comity.v1/record-id\0"
 _COMMITMENT_DOMAIN = b"comity.v1/commitment\0"
+_CHECK_DOMAIN = b"comity.v1/key-check\0"
 _RECORD_BYTES = 16
 _MINUS = "\N{MINUS SIGN}"  # people type it for a hyphen, Unicode does not count it as one
 
@@ -94,6 +95,11 @@ def record_id(index_key: bytes, booking_number: str) -> RecordId:
     """Return a booking's record id: 128 bits of HMAC under the agency's index key, in hex; the same number, the same id."""
     message = _RECORD_DOMAIN + normalise_number(booking_number).encode()
     return RecordId(_mac(index_key, message)[:_RECORD_BYTES].hex())
+
+
+def key_check(key: bytes, name: str) -> bytes:
+    """Return a value by which a key is known again and which tells nothing of it: HMAC-SHA-256, apart from every other use."""
+    return _mac(key, _CHECK_DOMAIN + name.encode())
 
 
 def commitment(salt: bytes, record: RecordId, rank: int | None = None) -> bytes:

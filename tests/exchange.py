@@ -131,7 +131,7 @@ def order(
 ) -> OrderReceipt:
     """Preview and press, as the court."""
     law = statute or {"seal": "ny-cpl-160.50", "expunge": "wi-165.84"}[what]
-    token = exchange.seal.preview(what, law, numbers, agency).token
+    token = exchange.seal.preview(what, law, numbers, agency, party=COURT, user=UserId("u-clerk")).token
     return exchange.seal.press(token, exchange.keyring.signer(COURT))
 
 

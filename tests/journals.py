@@ -232,6 +232,10 @@ class PureLedger:
         del targets
         return self.facts("", (), 0)
 
+    def reach(self, targets: Collection[str], as_of: int) -> Facts:
+        del targets
+        return self.facts("", (), as_of)
+
     def found(self, targets: Collection[str]) -> tuple[RecordId, ...]:
         bearing = {row.record_id for row in self._all(p.Index) if row.target in targets}
         named = {row.record_id for row in self._all(p.Record) if p.record_target(row.record_id) in targets}

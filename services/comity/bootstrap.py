@@ -22,6 +22,7 @@ from comity.acts.indexes import Indexer
 from comity.acts.journal import Journal
 from comity.acts.opened import Opened
 from comity.acts.order import Orders
+from comity.acts.preview import Previews
 from comity.acts.probes import Probes
 from comity.acts.register import ADMINISTRATOR, EXCHANGE, Register, found
 from comity.acts.release import Release
@@ -142,9 +143,10 @@ class Exchange:
         self.enrol = Enrol(self.journal, self.ledger, self.vault, self.indexer)
         self.orders = Orders(self.journal, self.ledger, self.watch)
         self.register = Register(self.journal, self.ledger, self.watch, self.keyring.issue(ADMINISTRATOR))
+        self.previews = Previews(journal=self.journal, ledger=self.ledger, vault=self.vault, release=self.release)
         self.seal = Seal(
             journal=self.journal,
-            ledger=self.ledger,
+            previews=self.previews,
             vault=self.vault,
             photos=self.photos,
             indexer=self.indexer,

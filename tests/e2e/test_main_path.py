@@ -160,7 +160,9 @@ def test_an_order_before_its_record_covers_it_when_it_comes(home: Path, faces: R
     """R10: it stands, says so, and nobody finds the record, though its enrolment was under way."""
     with running(home, faces) as exchange:
         _, entry = prepared(exchange, booking(1, "A-1", court_case="24-CF-9"))
-        preview = exchange.seal.preview("seal", "ny-cpl-160.50", {IndexKind.COURT_CASE: "24CF9"}, None)
+        preview = exchange.seal.preview(
+            "seal", "ny-cpl-160.50", {IndexKind.COURT_CASE: "24CF9"}, None, party=COURT, user=UserId("u-1")
+        )
         assert preview.covers == ()
         assert preview.notes
         exchange.seal.press(preview.token, exchange.keyring.signer(COURT))

@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from comity.acts.release import suppressions
 from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import SqlLedger
 from comity.domain import entries as e
 from comity.domain import posting as p
 from comity.domain.authority import COUNTED_ONCE, event_id, refuse
 from comity.domain.entries import IndexKind, RecordClass
-from comity.domain.ids import GrantId, Ori
-from comity.domain.judge import Facts, Question, Verdict, verdict
+from comity.domain.ids import GrantId, KeyId, Ori, PartyId
+from comity.domain.judge import Facts, Question, Verdict, bound, verdict
 from comity.domain.log import Entry
 from journals import (
     ADMINISTRATOR,
@@ -297,6 +298,30 @@ def test_sql_judges_as_the_pure_judgement_does(sql: SqlLedger, said: list[Said],
                 for as_of in (place, later):
                     pure = verdict(everything, question, record(number), as_of)
                     assert verdict(facts, question, record(number), as_of) is pure, (number, question, as_of)
+
+
+@SETTINGS
+@given(
+    said=histories(),
+    named=st.lists(st.sampled_from(NUMBERS), max_size=2, unique=True),
+    tags=st.lists(st.sampled_from(INDEXES), max_size=2, unique=True),
+    party=st.sampled_from([*COURTS, *AGENCIES]),
+)
+def test_what_a_preview_shows_is_what_the_order_binds_once_it_is_entered(
+    sql: SqlLedger, said: list[Said], named: list[int], tags: list[e.BlindIndex], party: str
+) -> None:
+    """FC-07: from the rows that SQL fetches before, against the whole ledger after; by this order alone."""
+    order, end = seal("previewed", *named, indexes=tags), len(said)
+    played(sql, said)
+    role = e.Role.COURT if party in COURTS else e.Role.AGENCY
+    rows_of = suppressions(order, p.Signer(PartyId(party), role, KeyId("")), end, APPENDED_AT)
+    shown = {row.record_id for row in bound(sql.reach([row.target for row in rows_of], end), rows_of, end)}
+    memory, refused = reference([*said, Said(order, party)])
+    assume(end not in refused)
+    after = whole(memory, end + 1)
+    admitted = (after.record(record(number), end + 1) for number in NUMBERS)
+    bind = {r.record_id for r in admitted if r and any(o.order_id == "previewed" for o in after.covering(r, end + 1))}
+    assert shown == bind
 
 
 def covered(said: list[Said], refused: dict[int, str], number: int, place: int) -> bool:

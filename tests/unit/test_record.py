@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from comity.acts.seal import state as state_of
+from comity.acts.preview import state as state_of
 from comity.domain import entries as e
 from comity.domain.record import TRANSITIONS, State, decide, effective_class, evolve
 from journals import COURT, A, Core, admission, expungement, lift, minutes, provisional, record, seal, unseal

@@ -10,12 +10,13 @@ from types import SimpleNamespace
 import pytest
 
 from comity.acts import release as module
-from comity.acts.release import ATTEMPTS_MAX, Disclosure, Release
+from comity.acts.release import ATTEMPTS_MAX, Disclosure, OrderProposal, Release
 from comity.domain import entries as e
 from comity.domain import posting as p
-from comity.domain.ids import GrantId, RecordId
+from comity.domain.ids import GrantId, KeyId, PartyId, PreviewId, RecordId, UserId
 from comity.domain.judge import Question
 from comity.domain.log import Topic
+from comity.domain.posting import Signer
 from comity.errors import Halted, LedgerBehind, NotAppended, OutcomeUnknown, Unavailable
 from comity.ports import Posted, Progress
 from comity.wire.envelope import from_entry
@@ -365,6 +366,27 @@ def test_a_search_that_failed_after_it_was_entered_is_withheld(core: Core, monke
     with pytest.raises(NotAppended):
         search()
     assert said(core)[-2:] == ["SearchPerformed", "SearchWithheld"]
+
+
+@pytest.mark.usefixtures("keeps_up")
+def test_a_preview_says_what_stood_at_its_place_and_its_entry_says_the_same(core: Core) -> None:
+    """Rule 5 for previews: a record that was admitted between choice and place makes a new attempt."""
+    court, order = Signer(PartyId(COURT), e.Role.COURT, KeyId("")), seal("o9", 1, 6)
+    late, proposals = iter([admission(6)]), list[OrderProposal]()
+
+    def propose(attempt: int) -> OrderProposal:
+        there = frozenset(r for r in (record(1), record(6)) if core.ledger.rows(p.Record, record_id=r))
+        entry = e.OrderPreviewed(PreviewId("p1"), attempt, PartyId(COURT), UserId("u-1"), "seal", "law", (), b"")
+        proposals.append(OrderProposal(entry, "p1", order, court, there))
+        for event in late:
+            core.say(event)
+        return proposals[-1]
+
+    release = Release(core.journal, core.ledger, core.watch)
+    shown = release.order(propose, lambda disclosure: [row.record_id for row in disclosure.records])
+    assert shown == [record(1), record(6)]
+    assert [len(proposal.bound) for proposal in proposals] == [1, 2]
+    assert said(core)[-2:] == ["OrderPreviewed", "OrderPreviewed"]
 
 
 def test_a_projector_of_an_older_epoch_applies_nothing(core: Core) -> None:

@@ -22,8 +22,8 @@ from typing import Final, TypeVar
 from comity.acts.journal import Journal
 from comity.domain import entries as e
 from comity.domain.ids import RecordId
-from comity.domain.judge import Facts, Question, Verdict, verdict
-from comity.domain.posting import Record
+from comity.domain.judge import Facts, Question, Verdict, bound, verdict
+from comity.domain.posting import Enter, Record, Signer, Suppression, post
 from comity.errors import ComityError, LedgerBehind, Unavailable
 from comity.ports import LedgerView, Watch
 
@@ -34,6 +34,8 @@ EXHAUSTED, FAILED = "attempts-exhausted", "failed"  # why a search was withheld
 TICK_AGE_MAX = timedelta(seconds=60)  # rule 8: without a clock nothing expires, so nothing is shown
 
 Answer = TypeVar("Answer")
+Said = TypeVar("Said", "Proposal", "OrderProposal")
+Shown = TypeVar("Shown")
 _TOKEN: Final = object()
 
 
@@ -49,6 +51,28 @@ class Proposal:
     records: tuple[RecordId, ...]
     shown_max: int
     complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OrderProposal:
+    """What a preview proposes: its entry, the order as it would be entered, by whom, and the records that it would bind."""
+
+    entry: e.OrderPreviewed
+    key: str
+    order: e.Cover
+    signer: Signer
+    bound: frozenset[RecordId]
+
+
+class OrderDisclosure:
+    """Proof that a preview of these records was released at this place. Only ``Release`` can make one."""
+
+    __slots__ = ("facts", "order", "place", "records")
+
+    def __init__(self, token: object, order: e.Cover, place: int, facts: Facts, records: tuple[Record, ...]) -> None:
+        if token is not _TOKEN:
+            raise TypeError("a disclosure is made by acts/release alone")
+        self.order, self.place, self.facts, self.records = order, place, facts, records
 
 
 class Disclosure:
@@ -106,14 +130,23 @@ class Release:
         comes meanwhile is honoured by the next attempt. Photographs that were drawn once are there in the next.
         Raises NotAppended, OutcomeUnknown, LedgerBehind, Halted or Unavailable: then nothing was disclosed.
         """
-        entered: Proposal | None = None
+        return self._attempts(propose, lambda proposal, place: self._judge(question, proposal, place), render)
+
+    def order(self, propose: Callable[[int], OrderProposal], render: Callable[[OrderDisclosure], Answer]) -> Answer:
+        """Release what an order would bind, entered first and judged at its place as every disclosure is. Raises as a call."""
+        return self._attempts(propose, self._judge_order, render)
+
+    def _attempts(
+        self, propose: Callable[[int], Said], judge: Callable[[Said, int], Shown | None], render: Callable[[Shown], Answer]
+    ) -> Answer:
+        entered: Proposal | OrderProposal | None = None
         try:
             for attempt in range(ATTEMPTS_MAX):
                 proposal = propose(attempt)
                 began = time.monotonic()
                 place = self._journal.enter(proposal.entry, key=proposal.key).position
                 entered = proposal
-                disclosure = self._judge(question, proposal, place)
+                disclosure = judge(proposal, place)
                 if disclosure is None:
                     continue
                 answer = render(disclosure)
@@ -124,20 +157,12 @@ class Release:
                 self._give_up(entered, FAILED)
             raise
         self._give_up(entered, EXHAUSTED)
-        raise Unavailable(
-            "The records changed faster than an answer could be made; nothing was disclosed.", advice="Search again."
-        )
+        raise Unavailable("The records changed faster than an answer could be made; nothing was disclosed.", advice="Try again.")
 
     def _judge(self, question: Question, proposal: Proposal, place: int) -> Disclosure | None:
-        if not self._watch.wait(place, WAIT_SECONDS):
-            raise LedgerBehind(
-                "The ledger did not catch up in time; nothing was disclosed.", advice="Try again in a few seconds."
-            )
+        self._wait(place)
         facts = self._ledger.facts(question.requester, proposal.records, place)
-        if facts.applied < place:  # a ledger restored underneath: what was waited for is not what was read
-            raise LedgerBehind("The ledger went back while it was read; nothing was disclosed.", advice="Try again.")
-        self._check_clock(facts, place)
-        self._check_key(facts, place)
+        self._check(facts, place)
         standing = [r for r in proposal.records if verdict(facts, question, r, place) is Verdict.STANDS]
         chosen = tuple(standing[: proposal.shown_max])
         if len(chosen) < proposal.shown_max and not proposal.complete:
@@ -145,6 +170,28 @@ class Release:
         if any(verdict(facts, question, r, facts.applied) is not Verdict.STANDS for r in chosen):
             return None  # an order that is known is honoured, though it came after the place
         return Disclosure(_TOKEN, proposal, place, facts, question, chosen)
+
+    def _judge_order(self, proposal: OrderProposal, place: int) -> OrderDisclosure | None:
+        self._wait(place)
+        rows = suppressions(proposal.order, proposal.signer, place, self._journal.now())
+        facts = self._ledger.reach([row.target for row in rows], place)
+        self._check(facts, place)
+        records = bound(facts, rows, place)
+        if {record.record_id for record in records} != proposal.bound:
+            return None  # the entry says what was shown, so it is entered anew
+        return OrderDisclosure(_TOKEN, proposal.order, place, facts, records)
+
+    def _wait(self, place: int) -> None:
+        if not self._watch.wait(place, WAIT_SECONDS):
+            raise LedgerBehind(
+                "The ledger did not catch up in time; nothing was disclosed.", advice="Try again in a few seconds."
+            )
+
+    def _check(self, facts: Facts, place: int) -> None:
+        if facts.applied < place:  # a ledger restored underneath: what was waited for is not what was read
+            raise LedgerBehind("The ledger went back while it was read; nothing was disclosed.", advice="Try again.")
+        self._check_clock(facts, place)
+        self._check_key(facts, place)
 
     def _check_clock(self, facts: Facts, place: int) -> None:
         tick: datetime | None = facts.clock(place)
@@ -154,7 +201,7 @@ class Release:
                 advice="Wait for the next tick; if it does not come, look at the clock in `comity status`.",
             )
 
-    def _give_up(self, entered: Proposal | None, reason: str) -> None:
+    def _give_up(self, entered: Proposal | OrderProposal | None, reason: str) -> None:
         """Enter that a search was not answered after all, so that no audit counts it as a disclosure."""
         if entered is not None and isinstance(entered.entry, e.SearchPerformed):
             search = entered.entry.search_id
@@ -167,3 +214,9 @@ class Release:
                 "The exchange's own key does not hold in the journal; nothing was disclosed.",
                 advice="It was revoked: move keys/exchange.pem out of the home and start again, which registers a new one.",
             )
+
+
+def suppressions(order: e.Cover, signer: Signer, place: int, at: datetime) -> tuple[Suppression, ...]:
+    """Return the rows that an order would come to, entered by this signer at a place: as the ledger would post it."""
+    rows = (change.row for change in post(order, place, signer, at) if isinstance(change, Enter))
+    return tuple(row for row in rows if isinstance(row, Suppression))

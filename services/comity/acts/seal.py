@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,33 +12,20 @@ from datetime import datetime, timedelta
 from comity.acts.indexes import Indexer
 from comity.acts.journal import Journal
 from comity.acts.order import OrderReceipt, Orders
+from comity.acts.preview import EXPUNGE, SEAL, Asked, Covered, Previews
 from comity.domain import entries as e
-from comity.domain.ids import OrderId, Ori, RecordId
-from comity.domain.judge import Facts
+from comity.domain.ids import OrderId, Ori, PartyId, RecordId, UserId
 from comity.domain.policy import MODES, STATUTES
-from comity.domain.posting import Record
 from comity.domain.record import State, decide
 from comity.errors import InvalidInput, NotPermitted, TooLarge
-from comity.ports import KeyVault, LedgerView, PhotoStore
+from comity.ports import KeyVault, PhotoStore
 from comity.wire import sealing
 from comity.wire.signing import SigningKey
 
 PREVIEW_KEY = "preview/1"
 PREVIEW_LASTS = timedelta(minutes=15)
 DOCUMENT_BYTES_MAX = 10 * 1024 * 1024  # a scanned order of some twenty pages
-RECORDS_MAX = 1_000  # in one order; a bulk order is many of them
-EXPUNGE, SEAL = "expunge", "seal"
 NUMBERS = (e.IndexKind.BOOKING, e.IndexKind.COURT_CASE, e.IndexKind.ATN)
-
-
-@dataclass(frozen=True, slots=True)
-class Covered:
-    """A record that an order would cover: whose it is, and where it stands now."""
-
-    record_id: RecordId
-    owner: str
-    record_class: str
-    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +46,19 @@ class Seal:
     """Preview and press, for sealing and for expungement."""
 
     journal: Journal
-    ledger: LedgerView
+    previews: Previews
     vault: KeyVault
     photos: PhotoStore
     indexer: Indexer
     orders: Orders
 
-    def preview(self, what: str, statute: str, numbers: Mapping[e.IndexKind, str], agency: Ori | None) -> Preview:
-        """Return what an order under this statute would cover.
+    def preview(
+        self, what: str, statute: str, numbers: Mapping[e.IndexKind, str], agency: Ori | None, *, party: PartyId, user: UserId
+    ) -> Preview:
+        """Return what an order under this statute, entered by this party, would bind; the look is entered as a disclosure.
 
         ``numbers``: booking (then ``agency`` is needed), court case or arrest tracking number. Raises InvalidInput, and
-        NotPermitted where the statute reaches no police record (R13), with the reason.
+        NotPermitted where the statute reaches no police record (R13), with the reason, or the party enters no orders.
         """
         law = STATUTES.get(statute)
         if law is None or what not in (SEAL, EXPUNGE):
@@ -83,14 +71,9 @@ class Seal:
                 advice="Choose to seal, or name the statute that orders destruction.",
                 statute=statute,
             )
-        indexes = self._named(numbers, agency)
-        targets = [f"{i.kind}:{i.key_version}:{i.tag}" for i in indexes]
-        records = self.ledger.found(targets)
-        if len(records) > RECORDS_MAX:
-            raise InvalidInput(f"{len(records)} records are too many for one order.", advice="Narrow it by a number more.")
-        covers = self._covered(records)
-        token = self._token(what, statute, law.mode, records, indexes)
-        return Preview(what, statute, law.mode, covers, Counter(c.owner for c in covers), _notes(what, covers), token)
+        found = self.previews(Asked(what, statute, law.mode, self._named(numbers, agency), party, user))
+        notes, per_agency = (*_notes(what, found.covers), *found.notes), Counter(c.owner for c in found.covers)
+        return Preview(what, statute, law.mode, found.covers, per_agency, notes, self._token(what, found.order))
 
     def press(self, token: str, signer: SigningKey, document: bytes = b"") -> OrderReceipt:
         """Enter what was previewed, signed by the court; pressing twice enters it once. Raises as ``Orders.submit``."""
@@ -111,19 +94,14 @@ class Seal:
                 f"This number cannot be used: {error}.", advice="Write the number as the court or the agency prints it."
             ) from None
 
-    def _covered(self, records: tuple[RecordId, ...]) -> tuple[Covered, ...]:
-        facts = self.ledger.facts("", records, self.ledger.progress().next)
-        rows = [row for r in records if (row := facts.record(r, facts.applied)) is not None]
-        return tuple(Covered(row.record_id, row.owner, row.record_class, state(facts, row)) for row in rows)
-
-    def _token(self, what: str, statute: str, mode: str, records: tuple[RecordId, ...], indexes: tuple[e.BlindIndex, ...]) -> str:
+    def _token(self, what: str, order: e.Cover) -> str:
         body = {
             "what": what,
-            "order": secrets.token_hex(12),
-            "statute": statute,
-            "mode": mode,
-            "records": records,
-            "indexes": [(i.kind, i.key_version, i.tag) for i in indexes],
+            "order": order.order_id,
+            "statute": order.statute,
+            "mode": order.mode if isinstance(order, e.RecordsSealed) else "",
+            "records": order.records,
+            "indexes": [(i.kind, i.key_version, i.tag) for i in order.indexes],
             "at": self.journal.now().isoformat(),
         }
         sealed = sealing.seal(self.vault.issue(PREVIEW_KEY), json.dumps(body).encode(), context=b"preview")
@@ -155,18 +133,7 @@ class Seal:
         return hmac.digest(key, document, "sha256")
 
 
-def state(facts: Facts, record: Record) -> str:
-    """Return where a record stands, for a person to read."""
-    kinds = {order.kind for order in facts.covering(record, facts.applied)}
-    for kind, word in (("expungement", State.EXPUNGED), ("seal", State.SEALED), ("provisional", State.PROVISIONAL)):
-        if kind in kinds:
-            return word
-    return State.ADMITTED
-
-
 def _notes(what: str, covers: tuple[Covered, ...]) -> tuple[str, ...]:
     kind = e.RecordsExpunged if what == EXPUNGE else e.RecordsSealed
     notes = [f"{c.record_id[:8]}… of {c.owner}: {why}" for c in covers if (why := decide(State(c.state), kind)) is not None]
-    if not covers:
-        notes.append("No record bears this number here now. The order will stand, and cover it should it come.")
     return tuple(notes)

@@ -71,7 +71,8 @@ def expunge(teller: Teller, world: World, sealing: Sealing) -> None:
     exchange, booking = world.exchange, world.bookings[sealing.record]
     fingerprints = exchange.purge.fingerprints([sealing.record])
     before = exchange.purge.scan(fingerprints)
-    preview = exchange.seal.preview("expunge", "wi-165.84", {IndexKind.COURT_CASE: booking.court_case or ""}, None)
+    numbers = {IndexKind.COURT_CASE: booking.court_case or ""}
+    preview = exchange.seal.preview("expunge", "wi-165.84", numbers, None, party=COURT, user=world.people["clerk"].user_id)
     pressed = time.monotonic()
     receipt = exchange.seal.press(preview.token, exchange.keyring.signer(COURT))
     while not exchange.ledger.rows(Certificate, order_id=receipt.order_id) and time.monotonic() - pressed < SETTLE_SECONDS:

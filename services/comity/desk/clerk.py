@@ -13,7 +13,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
-from comity.acts.seal import EXPUNGE
+from comity.acts.preview import EXPUNGE
 from comity.desk.forms import Form, Sent
 from comity.desk.pages import Pages
 from comity.desk.services import DeskServices
@@ -98,7 +98,9 @@ class ClerkPages:
         """Show what an order would cover, per agency and without faces; or the form again, with what is wrong."""
         try:
             numbers = {kind: form.text(name) for kind, name in NUMBERS.items()}
-            preview = self._services.seal.preview(form.text("what"), form.text("statute"), numbers, form.agency("agency"))
+            preview = self._services.seal.preview(
+                form.text("what"), form.text("statute"), numbers, form.agency("agency"), party=person.party, user=person.user_id
+            )
         except ComityError as error:
             return self._form(request, person, _values(form), error)
         states: dict[str, Counter[str]] = {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
@@ -70,6 +70,11 @@ class Facts:
         """Return the record's highest version admitted by then."""
         held = (row for row in self._versions.get(record_id, ()) if row.holds(as_of))
         return max(held, key=lambda row: row.version, default=None)
+
+    def own(self, record_id: RecordId, as_of: int) -> frozenset[str]:
+        """Return the targets that are this record's own: itself and its indexes, without its kin's."""
+        held = (row.target for row in self._of_record.get(record_id, ()) if row.holds(as_of))
+        return frozenset(held) | {p.record_target(record_id)}
 
     def targets(self, record_id: RecordId, as_of: int) -> frozenset[str]:
         """Return all that an order may name to cover this record: itself, its indexes, and its kin's.
@@ -169,3 +174,13 @@ def blocks(facts: Facts, question: Question, as_of: int) -> frozenset[tuple[Ori,
     owners = {row.owner for row in facts.grants if row.grantee == question.requester}
     shared = {(o, c) for o in owners for c in question.classes if granted(facts, question, o, c, as_of)}
     return frozenset(own | shared)
+
+
+def bound(facts: Facts, order: Sequence[p.Suppression], as_of: int) -> tuple[p.Record, ...]:
+    """Return the records that an order of these rows, entered at ``as_of``, would bind by itself: what a preview shows.
+
+    It is the computation that withholds a record once the order stands, on facts in which no other order does.
+    """
+    alone = replace(facts, suppressions=tuple(order), lifts=())
+    versions = (alone.record(record_id, as_of) for record_id in sorted({row.record_id for row in facts.records}))
+    return tuple(record for record in versions if record is not None and alone.covering(record, as_of + 1))

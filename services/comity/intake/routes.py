@@ -29,20 +29,22 @@ sessions = APIRouter(tags=["sessions"])
 Clerk = Annotated[Person, Depends(role(CLERK))]
 
 
-@orders.post("/orders/preview", responses=documented(401, 403), summary="See what an order would cover")
+@orders.post("/orders/preview", responses=documented(401, 403, 429), summary="See what an order would cover")
 def preview_order(sent: m.PreviewIn, person: Clerk, services: Services) -> m.PreviewOut:
-    """Find the records by a number and show what an order under this statute would cover, per agency. Nothing is entered.
+    """Find the records by a number and show what my party's order under this statute would cover, per agency.
 
-    An order for a number that is not here (yet) is possible: it will cover the record should it come.
+    An agency's order covers its own records alone. No order is entered; that I looked is, with what I was shown. An order for a
+    number that is not here (yet) is possible: it will cover the record should it come.
     """
-    del person
+    services.looks.take(person.party)
     named = {
         e.IndexKind.BOOKING: sent.booking_number,
         e.IndexKind.COURT_CASE: sent.court_case,
         e.IndexKind.ATN: sent.atn,
     }
     numbers = {kind: number for kind, number in named.items() if number}
-    shown = services.seal.preview(sent.what, sent.statute, numbers, Ori(sent.agency) if sent.agency else None)
+    agency = Ori(sent.agency) if sent.agency else None
+    shown = services.seal.preview(sent.what, sent.statute, numbers, agency, party=person.party, user=person.user_id)
     return m.PreviewOut(
         what=shown.what,
         statute=shown.statute,

@@ -15,7 +15,7 @@ from comity.acts.indexes import Indexer
 from comity.acts.order import Orders
 from comity.acts.register import Register
 from comity.acts.seal import Seal
-from comity.intake.pace import Pace
+from comity.intake.pace import Pace, looks
 from comity.ports import Identity, Keyring, LedgerView, Refusals, Rejections
 
 
@@ -36,6 +36,7 @@ class IntakeServices:
     now: Callable[[], datetime]
     encoded: Callable[[int], int]  # how far the encoder has decided a partition of the enrolments
     pace: Pace = field(default_factory=Pace)
+    looks: Pace = field(default_factory=looks)
 
     @property
     def grants(self) -> Grants:

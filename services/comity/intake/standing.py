@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from comity.acts.seal import state
+from comity.acts.preview import state
 from comity.domain.ids import Ori, RecordId
 from comity.domain.record import State
 from comity.ports import LedgerView, Rejections

@@ -55,6 +55,10 @@ class LedgerView(Protocol):
         """Return the rows that bear on a record not admitted yet, which would have these targets."""
         ...
 
+    def reach(self, targets: Collection[str], as_of: int) -> Facts:
+        """Return, from one snapshot, every row that bears on what an order of these targets would bind from ``as_of`` on."""
+        ...
+
     def found(self, targets: Collection[str]) -> tuple[RecordId, ...]:
         """Return the records that bear one of these targets (a record's own, or a blind index)."""
         ...

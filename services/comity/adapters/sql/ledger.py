@@ -18,6 +18,7 @@ from comity.adapters.sql.snapshot import snapshot
 from comity.adapters.sql.tables import APPLIED, REFUSED, SEEN, TABLES
 from comity.domain import posting as p
 from comity.domain.authority import Refusal
+from comity.domain.entries import Role
 from comity.domain.ids import END, RecordId
 from comity.domain.judge import Facts
 from comity.domain.merkle import Frontier
@@ -30,7 +31,7 @@ ROWS_MAX, REFUSALS_MAX = 10_000, 1_000
 CHUNK = 500  # values in one IN list; SQLite takes 32,766 parameters in a statement
 
 Row = TypeVar("Row", bound=p.Row)
-R, X, S, L, V, T = (TABLES[k] for k in (p.Record, p.Index, p.Suppression, p.Lift, p.Revocation, p.Tick))
+R, X, S, L, V, T, K = (TABLES[k] for k in (p.Record, p.Index, p.Suppression, p.Lift, p.Revocation, p.Tick, p.Key))
 
 
 NAMES = {kind: tuple(f.name for f in fields(kind)) for kind in TABLES}
@@ -56,6 +57,7 @@ REVOCATIONS = select(*_columns(p.Revocation)).where(V.c.void_from.is_not(None), 
 # "+ 0" keeps SQLite on the index of ``at``: it walks down from the latest, and stops at once.
 LATEST_TICK = select(T.c.at).where(T.c.entered + 0 < bindparam("as_of")).order_by(T.c.at.desc()).limit(1).scalar_subquery()
 TICKS = select(*_columns(p.Tick)).where(or_(T.c.at == LATEST_TICK, T.c.entered >= bindparam("as_of")))
+KEYS = select(*_columns(p.Key)).where(K.c.role == bindparam("role"))
 FOUND = select(X.c.record_id).where(X.c.target.in_(_some("targets"))).distinct()
 
 
@@ -86,6 +88,27 @@ class SqlLedger:
                 lifts=_fetch(connection, LIFTS, p.Lift, targets=names),
                 revocations=_fetch(connection, REVOCATIONS, p.Revocation, as_of=applied),
                 ticks=_fetch(connection, TICKS, p.Tick, as_of=applied),
+            )
+
+    def reach(self, targets: Collection[str], as_of: int) -> Facts:
+        """Return the rows that bear on what an order of these targets would bind: its bearers, and what shares kin with them."""
+        with self._engine.begin() as connection:
+            applied = _progress(connection).next  # first: it fixes the snapshot
+            named = {RecordId(t.removeprefix("record:")) for t in targets if t.startswith("record:")}
+            near = named | {RecordId(r) for r in _strings(connection, FOUND, targets=targets)}
+            near |= _kin(connection, near)
+            beside = near | _kin(connection, near)  # whose orders bear on where the records stand now
+            indexes = _fetch(connection, OWN_INDEXES, p.Index, records=beside)
+            names = {*(row.target for row in indexes), *map(p.record_target, beside)}
+            return Facts(
+                applied=applied,
+                records=_fetch(connection, RECORDS, p.Record, records=near),
+                indexes=indexes,
+                suppressions=_fetch(connection, SUPPRESSIONS, p.Suppression, targets=names),
+                lifts=_fetch(connection, LIFTS, p.Lift, targets=names),
+                revocations=_fetch(connection, REVOCATIONS, p.Revocation, as_of=applied),
+                keys=_fetch(connection, KEYS, p.Key, role=Role.EXCHANGE),
+                ticks=_fetch(connection, TICKS, p.Tick, as_of=as_of),
             )
 
     def found(self, targets: Collection[str]) -> tuple[RecordId, ...]:
@@ -205,6 +228,12 @@ def _fetch(connection: Connection, query: Select[Any], kind: type[Row], **values
 
 def _strings(connection: Connection, query: Select[Any], *, targets: Collection[str]) -> set[str]:
     return {row[0] for part in _parts(targets) for row in connection.execute(query, {"targets": part})}
+
+
+def _kin(connection: Connection, records: Collection[RecordId]) -> set[RecordId]:
+    """Return the records that share a booking number or a photograph's file with one of these."""
+    targets = {row.target for row in _fetch(connection, OWN_INDEXES, p.Index, records=records) if row.kin}
+    return {RecordId(r) for r in _strings(connection, KIN, targets=targets)}
 
 
 def _parts(values: Collection[str]) -> Iterable[list[str]]:

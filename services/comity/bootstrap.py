@@ -89,7 +89,7 @@ class Exchange:
         self, settings: Settings, *, now: Callable[[], datetime] = utc_now, face_encoder: FaceEncoder | None = None
     ) -> None:
         configure()
-        self.settings, self.now = settings, now
+        self.settings, self.now, self.alarms = settings, now, Alarms(now)
         self.home = Home(settings.home)
         self.home.open()
         try:
@@ -125,12 +125,15 @@ class Exchange:
         from comity.adapters.kafka_topics import FAST_COMPACTION  # noqa: PLC0415
 
         if self.broker is None:
-            return KafkaLog(self.settings.kafka, prefix=self.settings.kafka_prefix)
-        self.broker.start()
-        return KafkaLog(self.broker.bootstrap, prefix=self.settings.kafka_prefix, compaction=FAST_COMPACTION)
+            log = KafkaLog(self.settings.kafka, prefix=self.settings.kafka_prefix)
+        else:
+            self.broker.start()
+            log = KafkaLog(self.broker.bootstrap, prefix=self.settings.kafka_prefix, compaction=FAST_COMPACTION)
+        for one in log.differences:
+            self.alarms.sound(f"topic {one.what}", one.what, one.command)
+        return log
 
     def _wire_acts(self) -> None:
-        self.alarms = Alarms(self.now)
         self.watch = PositionWatch()
         self.journal = Journal(self.log, self.keyring.issue(EXCHANGE), self.now)
         self.index_keys = IndexKeys(self.vault, self.journal, self.log, self.ledger, self.watch)

@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kafka import KafkaAdminClient
 
-from brokers import Broker, fetch_jars
+from brokers import fetch_jars
 from comity.adapters import kafka_log, kafka_producer
 from comity.adapters.kafka_log import KafkaLog
 from comity.adapters.kafka_topics import FAST_COMPACTION
 from comity.adapters.local_kafka import LocalKafka
 from comity.domain.log import JOURNAL, Entry, Placed, Topic
-from comity.errors import Halted, NotAppended, OutcomeUnknown, Unavailable
+from comity.errors import NotAppended, OutcomeUnknown, Unavailable
 from comity.ports import Reader
 
 pytestmark = pytest.mark.kafka
@@ -173,11 +172,3 @@ def test_no_broker_is_said_within_seconds_with_advice() -> None:
         KafkaLog("127.0.0.1:9")
     assert time.monotonic() - began < kafka_log.BOOTSTRAP_SECONDS_MAX + 3
     assert "127.0.0.1:9" in caught.value.advice
-
-
-def test_a_topic_of_another_shape_halts(broker: Broker) -> None:
-    prefix, admin = broker.prefix(), KafkaAdminClient(bootstrap_servers=broker.bootstrap)
-    admin.create_topics({prefix + Topic.JOURNAL: {"num_partitions": 2, "replication_factor": 1}}, wait_for_metadata=True)
-    admin.close()
-    with pytest.raises(Halted, match="2 partitions"):
-        KafkaLog(broker.bootstrap, prefix=prefix)

@@ -43,7 +43,8 @@ class KafkaLog:
 
     ``prefix`` goes before every topic's name; ``replication`` is for topics that are made here (None: the brokers' default);
     ``compaction`` for the compacted ones of these; ``security`` takes kafka-python's ``security_protocol``, ``sasl_…``, …
-    Raises Unavailable where no broker answers within 5 s, Halted where a topic has another shape.
+    ``differences`` says in what the topics are not as they should be, where no promise hangs on it.
+    Raises Unavailable where no broker answers within 5 s, Halted where a topic has a shape that endangers a promise.
     """
 
     def __init__(
@@ -73,7 +74,10 @@ class KafkaLog:
         with contextlib.ExitStack() as opened, self._asking("reached"):
             self._admin = build(KafkaAdminClient, **self._settings)
             opened.callback(self._admin.close)
-            kafka_topics.ensure(self._admin, self._name, replication=replication, compaction=compaction)
+            servers = bootstrap if isinstance(bootstrap, str) else ",".join(bootstrap)
+            self.differences = kafka_topics.ensure(
+                self._admin, self._name, replication=replication, compaction=compaction, bootstrap=servers
+            )
             self._ends = build(
                 KafkaConsumer,
                 **self._settings,
@@ -111,8 +115,8 @@ class KafkaLog:
             metadata = future.get(max(0.0, deadline - began))
         except kafka_errors.KafkaError as error:
             failure = _failure(error, time.monotonic() - began)
-            if future.is_done and isinstance(failure, OutcomeUnknown):
-                self._producer.retire(producer)  # it may never send again
+            if future.is_done and not isinstance(failure, NotAppended):
+                self._producer.retire(producer)  # it may never send again; after a size refused it surely will not
             raise failure from error
         if metadata.offset < 0:  # the broker knew it for a duplicate and no longer knew its place
             raise OutcomeUnknown("Kafka took the entry but did not say where it stands", advice="Ask again what was done.")

@@ -9,8 +9,9 @@ from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
 
 from comity.adapters import log_rules
+from comity.adapters.kafka_shape import IN_SYNC_MIN, REPLICAS_SAFE, Difference, differences, halt_where_endangered
 from comity.domain.log import Topic
-from comity.errors import Halted, Unavailable
+from comity.errors import Unavailable
 
 _DAY_MS = 24 * 3600 * 1000
 _FOR_EVER = "-1"
@@ -40,13 +41,15 @@ FAST_COMPACTION: Mapping[str, str] = {
 def settings(topic: Topic, compaction: Mapping[str, str]) -> dict[str, str]:
     """Return a topic's settings.
 
-    The broker's clock dates every entry. It stores without compression whatever a stranger sent, for kafka-python raises on a
-    codec that is not installed, and one such entry would stop every reader.
+    The broker's clock dates every entry. It stores without compression whatever a stranger sent: a batch that unpacks to more
+    than an entry may have is then refused by the broker, where it would fill each reader's memory; and the scan for erased
+    bytes could not look into packed files. Readers know every codec all the same, for topics that others made.
     """
     common = {
         "message.timestamp.type": "LogAppendTime",
         "max.message.bytes": str(log_rules.RECORD_BYTES_MAX),
         "compression.type": "uncompressed",
+        "unclean.leader.election.enable": "false",  # else a replica that missed an order may become the journal
     }
     if topic.compacted:
         return {**common, "cleanup.policy": "compact", **compaction}
@@ -59,35 +62,46 @@ def describe(admin: KafkaAdminClient, names: Collection[str]) -> dict[str, dict[
 
 
 def ensure(
-    admin: KafkaAdminClient, name: Callable[[Topic], str], *, replication: int | None, compaction: Mapping[str, str]
-) -> None:
-    """Make the topics that are missing.
+    admin: KafkaAdminClient,
+    name: Callable[[Topic], str],
+    *,
+    replication: int | None,
+    compaction: Mapping[str, str],
+    bootstrap: str,
+) -> tuple[Difference, ...]:
+    """Make the topics that are missing, and return in what those that are there differ from what is needed.
 
-    Topics that this client may not see are left alone. Raises Halted where one has another number of partitions, for a key's
-    entries would then not keep their stream; Unavailable where one is missing and may not be made.
+    Topics that this client may not see are left alone. Raises Halted where a promise hangs on a difference, Unavailable where
+    a topic is missing and may not be made.
     """
     found = {topic: describe(admin, [name(topic)]).get(name(topic), {}) for topic in Topic}
     missing = [topic for topic, said in found.items() if error_of(said) is kafka_errors.UnknownTopicOrPartitionError]
+    if missing:
+        _make(admin, {name(topic): _wanted(topic, replication, compaction) for topic in missing})
+        found |= {topic: describe(admin, [name(topic)]).get(name(topic), {}) for topic in missing}
+    seen = {topic: said for topic, said in found.items() if error_of(said) is kafka_errors.NoError}
+    differing = differences(admin, seen, lambda topic: settings(topic, compaction), bootstrap, missing)
+    halt_where_endangered(differing)
+    return differing
+
+
+def _wanted(topic: Topic, replication: int | None, compaction: Mapping[str, str]) -> dict[str, Any]:
+    safe = {"min.insync.replicas": str(IN_SYNC_MIN)} if (replication or 0) >= REPLICAS_SAFE else {}
+    return {
+        "num_partitions": len(log_rules.streams(topic)),
+        "replication_factor": replication or -1,
+        "configs": settings(topic, compaction) | safe,
+    }
+
+
+def _make(admin: KafkaAdminClient, wanted: dict[str, dict[str, Any]]) -> None:
     try:
-        if missing:
-            wanted = {
-                name(topic): {
-                    "num_partitions": len(log_rules.streams(topic)),
-                    "replication_factor": replication or -1,
-                    "configs": settings(topic, compaction),
-                }
-                for topic in missing
-            }
-            admin.create_topics(wanted, timeout_ms=_CREATE_MS_MAX, wait_for_metadata=True)
+        admin.create_topics(wanted, timeout_ms=_CREATE_MS_MAX, wait_for_metadata=True)
     except kafka_errors.TopicAlreadyExistsError:
-        admin.wait_for_topics([name(topic) for topic in missing])  # another process was faster
+        admin.wait_for_topics(list(wanted))  # another process was faster
     except kafka_errors.KafkaError as error:
-        advice = f"Let an administrator of the brokers make {', '.join(map(name, missing))}."
+        advice = "Let an administrator make the topics, or allow this client Create and DescribeConfigs."
         raise Unavailable(f"Kafka did not make the topics ({type(error).__name__})", advice=advice) from error
-    for topic, said in found.items():
-        if error_of(said) is kafka_errors.NoError and len(said["partitions"]) != len(log_rules.streams(topic)):
-            advice = f"It needs {len(log_rules.streams(topic))}; a topic's partitions cannot be changed without mixing its keys."
-            raise Halted(f"{name(topic)} has {len(said['partitions'])} partitions", advice=advice)
 
 
 def error_of(described: Mapping[str, Any]) -> type[kafka_errors.KafkaError]:

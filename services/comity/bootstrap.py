@@ -39,6 +39,7 @@ from comity.adapters.local_kafka import LocalKafka
 from comity.adapters.milvus_store import MilvusStore
 from comity.adapters.onnx_faces import OnnxFaces
 from comity.adapters.photo_store import FolderPhotoStore
+from comity.adapters.requests import SqliteRequests
 from comity.adapters.resident_scan import ResidentScan
 from comity.adapters.sql.beside import LedgerBeside
 from comity.adapters.sql.engine import open_engine
@@ -114,6 +115,7 @@ class Exchange:
         self.photos = FolderPhotoStore(path("photos"))
         self.keyring = FolderKeyring(path("keys"))
         self.identity = FileIdentity(path("identity.db"))
+        self.requests = SqliteRequests(path("requests.db"))
         self.store = MilvusStore(path("gallery.db"))
         self.gallery = ResidentScan()
         self.encoder: FaceEncoder = face_encoder or OnnxFaces(cache=settings.cache)
@@ -268,6 +270,7 @@ class Exchange:
         self.store.close()
         self.vault.close()
         self.identity.close()
+        self.requests.close()
         self.engine.dispose()
         if self.broker is not None:
             self.broker.stop()

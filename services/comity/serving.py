@@ -27,6 +27,7 @@ from comity.search.services import SearchServices
 from comity.web.connections import SECONDS_MAX, Patient, Waiting
 from comity.web.hosts import HostCheck, address
 from comity.web.limits import SecurityHeaders
+from comity.web.once import Once
 from comity.web.problem import Problems
 
 START_SECONDS = 20.0
@@ -42,7 +43,7 @@ def http(exchange: Exchange, hosts: Collection[str] = ()) -> ASGIApp:
 
     It answers to loopback's names, to these ``hosts``, and to the address that a request came in by; to no other name.
     """
-    x = exchange
+    x, once = exchange, Once(exchange.requests)
     intake_services = IntakeServices(
         enrol=x.enrol,
         orders=x.orders,
@@ -56,9 +57,15 @@ def http(exchange: Exchange, hosts: Collection[str] = ()) -> ASGIApp:
         identity=x.identity,
         now=x.now,
         encoded=x.encoded,
+        once=once,
     )
     search_services = SearchServices(
-        search=x.search, examine=x.examine, encoder=x.encoder, identity=x.identity, watermarks=Watermarks(x.vault)
+        search=x.search,
+        examine=x.examine,
+        encoder=x.encoder,
+        identity=x.identity,
+        watermarks=Watermarks(x.vault),
+        once=once,
     )
     operation_services = operations_app.OperationServices(
         identity=x.identity, ledger=x.ledger, log=x.log, status=x.status, exposures=x.exposures, fsck=x.fsck, rebuild=x.rebuild

@@ -93,7 +93,7 @@ def test_the_very_bytes_again_are_said_to_repeat_before_anything_is_decided(hous
 
 def test_an_upload_is_encrypted_and_signed_on_behalf_and_says_so(house: House, writer: TestClient) -> None:
     answer = upload(writer, photograph(3), photograph(3, 2))
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 201, answer.text
     body = answer.json()
     assert body["signed_by"] == "intake on behalf"
     house.settle()
@@ -221,7 +221,7 @@ def _event(house: House, **changed: str) -> tuple[bytes, dict[str, str]]:
 @pytest.mark.parametrize(
     ("changed", "status"),
     [
-        ({}, 200),
+        ({}, 201),
         ({"ce-subject": "0" * 32}, 400),
         ({"ce-type": "comity.v1.ShareGranted"}, 400),
         ({"ce-time": "today"}, 400),

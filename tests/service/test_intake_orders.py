@@ -121,17 +121,17 @@ def test_only_clerks_enter_orders(house: House, writer: TestClient) -> None:
 def test_an_administrator_registers_agencies_courts_and_keys(house: House, administrator: TestClient) -> None:
     key = base64.b64encode(SigningKey.generate().public_bytes).decode()
     agency = {"ori": "MN0020300", "name": "Anoka", "requester_class": "county", "public_key": key}
-    assert administrator.post("/v1/agencies", json=agency).status_code == 200
+    assert administrator.post("/v1/agencies", json=agency).status_code == 201
     assert administrator.post("/v1/agencies", json=agency).status_code == 409
     assert "MN0020300" in [a["ori"] for a in administrator.get("/v1/agencies").json()]
     other = base64.b64encode(SigningKey.generate().public_bytes).decode()
     assert administrator.post("/v1/courts", json={"court_id": "MN-X", "name": "X", "public_key": key}).status_code == 409
-    assert administrator.post("/v1/courts", json={"court_id": "MN-X", "name": "X", "public_key": other}).status_code == 200
+    assert administrator.post("/v1/courts", json={"court_id": "MN-X", "name": "X", "public_key": other}).status_code == 201
     assert "MN-X" in [c["court_id"] for c in administrator.get("/v1/courts").json()]
     third = base64.b64encode(SigningKey.generate().public_bytes).decode()
     stranger = {"party": "MN-Y", "role": "court", "public_key": third}
     assert administrator.post("/v1/keys", json=stranger).status_code == 404
-    assert administrator.post("/v1/keys", json=stranger | {"party": "MN-X"}).status_code == 200
+    assert administrator.post("/v1/keys", json=stranger | {"party": "MN-X"}).status_code == 201
     assert administrator.post("/v1/keys", json=stranger | {"role": "administrator"}).status_code == 422
     assert house.intake(COURT, "clerk").post("/v1/agencies", json=agency).status_code == 403
 
@@ -169,7 +169,7 @@ def test_a_grant_is_made_listed_and_taken_back(house: House, chief: TestClient) 
     """R19, R22."""
     expires = (house.exchange.now() + timedelta(days=30)).isoformat()
     made = chief.post("/v1/grants", json=GRANT | {"expires_at": expires, "in_return": "Likewise"})
-    assert made.status_code == 200, made.text
+    assert made.status_code == 201, made.text
     grant = made.json()["event_id"]
     listed = {g["grant_id"]: g for g in house.intake(ALAMEDA, "auditor").get("/v1/grants").json()}
     assert (listed[grant]["in_force"], listed[grant]["rights"]) == (True, ["search", "view"])

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from builders import ALAMEDA, COURT, MADISON, MILWAUKEE, House, booking, photograph
 from comity.acts.watermark import Watermarks
+from comity.domain.posting import Search as SearchRow
 
 ASKED = {
     "purpose": "serious-crime",
@@ -28,7 +31,7 @@ def search(web: TestClient, probe: bytes, **changed: Any) -> Any:  # noqa: ANN40
 
 def candidates(web: TestClient, probe: bytes, **changed: Any) -> list[dict[str, Any]]:  # noqa: ANN401
     answer = search(web, probe, **changed)
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 201, answer.text
     found: list[dict[str, Any]] = answer.json()["candidates"]
     return found
 
@@ -37,7 +40,7 @@ def press(house: House, **number: str) -> dict[str, Any]:
     clerk = house.intake(COURT, "clerk")
     shown = clerk.post("/v1/orders/preview", json={"what": "seal", "statute": "wi-165.84", **number}).json()
     answer = clerk.post("/v1/orders", data={"token": shown["token"]})
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 201, answer.text
     receipt: dict[str, Any] = answer.json()
     return receipt
 
@@ -66,7 +69,7 @@ def test_another_photograph_of_the_same_person_is_a_candidate(house: House, milw
 def test_an_answer_is_at_least_as_fresh_as_one_before(house: House, milwaukee: TestClient) -> None:
     """R36: a watermark is opaque, is taken back, and a journal behind it is refused."""
     first = search(milwaukee, photograph(1, 2)).json()["as_of"]
-    assert search(milwaukee, photograph(1, 2), at_least=first).status_code == 200
+    assert search(milwaukee, photograph(1, 2), at_least=first).status_code == 201
     ahead = Watermarks(house.exchange.vault).of(10**9)
     refused = search(milwaukee, photograph(1, 2), at_least=ahead)
     assert (refused.status_code, "candidates" in refused.json()) == (503, False)
@@ -200,3 +203,66 @@ def test_only_investigators_search(house: House, role: str) -> None:
 
 def test_a_courts_people_do_not_search(house: House) -> None:
     assert search(house.search(COURT, "investigator"), photograph(1)).status_code == 403
+
+
+# --- sent again under a key ---
+
+
+def keyed(web: TestClient, key: str, **changed: Any) -> Any:  # noqa: ANN401
+    return web.post("/v1/searches", files={"probe": photograph(1, 2)}, data=ASKED | changed, headers={"idempotency-key": key})
+
+
+def own_searches(house: House) -> list[SearchRow]:
+    rows = house.exchange.ledger.rows(SearchRow, requester=MILWAUKEE)
+    return [row for row in rows if row.reopens is None]
+
+
+def test_a_search_that_is_sent_again_is_one_search(house: House, milwaukee: TestClient) -> None:
+    """It is opened again, judged anew: an answer that was lost on its way may be out of date by now."""
+    house.admit(booking(1, "S-1"))
+    before = len(own_searches(house))
+    first, second = keyed(milwaukee, "search-once-1"), keyed(milwaukee, "search-once-1")
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert len(own_searches(house)) == before + 1
+    assert [c["score"] for c in second.json()["candidates"]] == [c["score"] for c in first.json()["candidates"]]
+    assert keyed(milwaukee, "search-once-1", authority="S-9").status_code == 409
+    found = TestClient(Starlette(routes=[Mount("/search", house.search_app)]), headers=dict(milwaukee.headers))
+    assert found.get(second.headers["location"]).json()["reopens"] == first.json()["search_id"]
+
+
+def test_what_was_sealed_meanwhile_is_not_in_the_answer_to_a_search_sent_again(house: House, milwaukee: TestClient) -> None:
+    house.admit(booking(27, "S-88", court_case="2026CF8888"))
+
+    def ask() -> int:
+        files, headers = {"probe": photograph(27, 2)}, {"idempotency-key": "search-once-2"}
+        return len(milwaukee.post("/v1/searches", files=files, data=ASKED, headers=headers).json()["candidates"])
+
+    before = ask()
+    press(house, court_case="2026CF8888")
+    assert ask() < before
+
+
+def test_a_review_and_a_reveal_that_are_sent_again_are_one_each(house: House, milwaukee: TestClient) -> None:
+    house.admit(booking(1, "S-1"))
+    answer = search(milwaukee, photograph(1, 2)).json()
+    at = f"/v1/searches/{answer['search_id']}/candidates/{answer['candidates'][0]['candidate']}"
+    examiner = house.search(MILWAUKEE, "examiner", name="Once")
+
+    def twice(web: TestClient, what: str, body: dict[str, str], number: str) -> set[str]:
+        answers = [web.post(f"{at}/{what}", json=body, headers={"idempotency-key": f"{what}-once"}) for _ in range(2)]
+        assert [a.status_code for a in answers] == [200, 200], answers[-1].text
+        other = body | {"notes" if what == "reviews" else "reason": "Another."}
+        assert web.post(f"{at}/{what}", json=other, headers={"idempotency-key": f"{what}-once"}).status_code == 409
+        return {a.json()[number] for a in answers}
+
+    assert len(twice(examiner, "reviews", {"finding": "possible"}, "review_id")) == 1
+    assert len(twice(milwaukee, "reveals", {"reason": "To find them."}, "reveal_id")) == 1
+
+
+def test_an_agencys_searches_are_listed_newest_first_without_candidates(house: House, milwaukee: TestClient) -> None:
+    made = [search(milwaukee, photograph(1, 2)).json()["search_id"] for _ in range(3)]
+    listed = milwaukee.get("/v1/searches", params={"limit": 2})
+    assert [row["search_id"] for row in listed.json()] == made[:0:-1]
+    assert "next" in listed.links
+    assert "candidates" not in listed.text
+    assert house.search(MADISON, "investigator").get(f"/v1/searches/{made[0]}").status_code == 404

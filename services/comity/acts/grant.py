@@ -42,8 +42,11 @@ class Grants:
     orders: Orders
     now: Callable[[], datetime]
 
-    def grant(self, owner: Ori, terms: Terms, signer: SigningKey) -> OrderReceipt:
-        """Enter a grant; its number is the receipt's. Raises InvalidInput, NotFound (the grantee), and as ``Orders.submit``."""
+    def grant(self, owner: Ori, terms: Terms, signer: SigningKey, own: str | None = None) -> OrderReceipt:
+        """Enter a grant; its number is the receipt's. Raises InvalidInput, NotFound (the grantee), and as ``Orders.submit``.
+
+        ``own``: what its number is made of, so that the same request sent again is the same grant; else it is drawn.
+        """
         check(terms, self.now())
         if terms.grantee == owner:
             raise InvalidInput("An agency needs no grant for its own records.", advice="Name the agency to share with.")
@@ -51,7 +54,7 @@ class Grants:
         if grantee is None or grantee.requester_class not in REQUESTER_CLASSES:
             raise NotFound("No agency of this ORI is registered.", advice="See the list of agencies.")
         event = e.ShareGranted(
-            GrantId(f"g-{secrets.token_hex(12)}"),
+            GrantId(f"g-{own or secrets.token_hex(12)}"),
             owner,
             terms.grantee,
             tuple(sorted(terms.classes)),

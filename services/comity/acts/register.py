@@ -67,31 +67,41 @@ class Register:
         self._journal, self._ledger, self._watch, self._administrator = journal, ledger, watch, administrator
 
     def agency(self, ori: Ori, name: str, requester_class: str, public_key: bytes, kid: str | None = None) -> int:
-        """Register an agency with its public key; return the position. Raises InvalidInput or Conflict."""
+        """Register an agency with its public key; return the position. Raises InvalidInput or Conflict.
+
+        What a crash left half done, the same call again completes.
+        """
         if requester_class not in REQUESTER_CLASSES:
             raise InvalidInput(f"Unknown class {requester_class!r:.40}.", advice=f"Use one of: {', '.join(REQUESTER_CLASSES)}.")
-        if self._ledger.rows(Agency, ori=ori):
-            raise Conflict(f"{ori} is registered already.", advice="To add a key, register the key alone.")
         check_name(name)
+        rows = self._ledger.rows(Agency, ori=ori)
+        if rows and not self._half_done(ori, (rows[0].name, rows[0].requester_class) == (name, requester_class)):
+            raise Conflict(f"{ori} is registered already.", advice="To add a key, register the key alone.")
         self._check_key(public_key, kid)
-        self._enter(e.AgencyRegistered(ori, name, requester_class), ori)
+        if not rows:
+            self._enter(e.AgencyRegistered(ori, name, requester_class), ori)
         return self.key(PartyId(ori), e.Role.AGENCY, public_key, kid)
 
     def court(self, court_id: PartyId, name: str, public_key: bytes, kid: str | None = None) -> int:
         """Register a court with its public key; return the position. Raises InvalidInput or Conflict."""
-        for court in self._ledger.rows(Court):
-            if court.court_id.casefold() == court_id.casefold():
-                raise Conflict(f"{court.court_id} is registered already.", advice="To add a key, register the key alone.")
         check_name(name)
         check_party(court_id)
+        rows = [court for court in self._ledger.rows(Court) if court.court_id.casefold() == court_id.casefold()]
+        if rows and not self._half_done(court_id, (rows[0].court_id, rows[0].name) == (court_id, name)):
+            raise Conflict(f"{rows[0].court_id} is registered already.", advice="To add a key, register the key alone.")
         self._check_key(public_key, kid)
-        self._enter(e.CourtRegistered(court_id, name), court_id)
+        if not rows:
+            self._enter(e.CourtRegistered(court_id, name), court_id)
         return self.key(court_id, e.Role.COURT, public_key, kid)
 
     def key(self, party: PartyId, role: e.Role, public_key: bytes, kid: str | None = None) -> int:
         """Register a party's public key (Ed25519, 32 bytes), under its thumbprint or an id of the party's own."""
         own = self._check_key(public_key, kid)
         return self._enter(e.KeyRegistered(own, party, role, public_key), party)
+
+    def _half_done(self, party: str, same: bool) -> bool:  # noqa: FBT001 - a comparison just made
+        """Say whether a party was entered in the same words, and its first key was not."""
+        return same and not any(key.party == party for key in self._ledger.signing_keys())
 
     def _check_key(self, public_key: bytes, kid: str | None) -> KeyId:
         """Return the key's id, before anything is entered. Raises InvalidInput or Conflict."""

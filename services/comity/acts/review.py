@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from comity.acts.searches import Kept, Proposed, Searches
 from comity.domain import entries as e
 from comity.domain.ids import Ori, SearchId, UserId, search_key
 from comity.domain.log import JOURNAL
-from comity.domain.posting import Review, Search
+from comity.domain.posting import Reveal, Review, Search
 from comity.errors import InvalidInput, NotFound, NotPermitted
 from comity.ports import EventLog, KeyVault, LedgerView
 from comity.wire import sealing
@@ -53,8 +53,18 @@ class Examine:
         self._log, self._ledger, self._vault = log, ledger, vault
         self._release, self._opened, self._searches = release, opened, searches
 
-    def review(self, search: SearchId, candidate: str, requester: Ori, user: UserId, finding: str, notes: str) -> Reviewed:
-        """Record an examiner's finding on a candidate.
+    def review(
+        self,
+        search: SearchId,
+        candidate: str,
+        requester: Ori,
+        user: UserId,
+        finding: str,
+        notes: str,
+        *,
+        own: str | None = None,
+    ) -> Reviewed:
+        """Record an examiner's finding on a candidate; asked for again under ``own`` as its number, it is the same review.
 
         Raises InvalidInput for an unknown finding, NotPermitted for the searcher's own review, NotFound where the candidate
         is not, or no longer, there.
@@ -64,15 +74,21 @@ class Examine:
         kept, proposed = self._candidate(search, candidate, requester)
         if user == self._searcher(kept):
             raise NotPermitted("Whoever searched cannot review.", advice="Ask another examiner: two people look.")
-        review_id = secrets.token_hex(12)
+        review_id = own or secrets.token_hex(12)
+        first = _next(self._ledger.rows(Review, review_id=review_id))
         sealed = self._seal(kept, f"finding/{review_id}", {"finding": finding, "notes": notes[:TEXT_MAX]})
         entry = e.ReviewRecorded(
-            review_id, 0, search, kept.entry.attempt, requester, user, kept.entry.purpose, proposed.commitment, sealed
+            review_id, first, search, kept.entry.attempt, requester, user, kept.entry.purpose, proposed.commitment, sealed
         )
         return self._one(kept, proposed, entry, "search", lambda d: Reviewed(review_id, d.place, finding) if d.records else None)
 
-    def reveal(self, search: SearchId, candidate: str, requester: Ori, user: UserId, reason: str) -> Revealed:
-        """Reveal one candidate's identity. Raises NotPermitted without another person's review that says possible."""
+    def reveal(
+        self, search: SearchId, candidate: str, requester: Ori, user: UserId, reason: str, *, own: str | None = None
+    ) -> Revealed:
+        """Reveal one candidate's identity. Raises NotPermitted without another person's review that says possible.
+
+        Asked for again under ``own`` as its number, it is a further attempt of the same reveal, judged anew.
+        """
         if not reason.strip():
             raise InvalidInput("A reveal needs a reason.", advice="Write why this identity is needed.")
         kept, proposed = self._candidate(search, candidate, requester)
@@ -81,10 +97,11 @@ class Examine:
                 "Identity is revealed only after another person's review found the candidate possible.",
                 advice="Ask an examiner to review this candidate first.",
             )
-        reveal_id = secrets.token_hex(12)
+        reveal_id = own or secrets.token_hex(12)
+        first = _next(self._ledger.rows(Reveal, reveal_id=reveal_id))
         sealed = self._seal(kept, f"reason/{reveal_id}", {"reason": reason[:TEXT_MAX]})
         entry = e.RecordRevealed(
-            reveal_id, 0, search, kept.entry.attempt, requester, user, kept.entry.purpose, proposed.commitment, sealed
+            reveal_id, first, search, kept.entry.attempt, requester, user, kept.entry.purpose, proposed.commitment, sealed
         )
 
         def render(disclosure: Disclosure) -> Revealed | None:
@@ -111,7 +128,7 @@ class Examine:
         """Release one candidate, rendered before it leaves, so that an answer too old is released again."""
 
         def propose(attempt: int) -> Proposal:
-            again = replace(entry, attempt=attempt)
+            again = replace(entry, attempt=entry.attempt + attempt)
             return Proposal(again, kept.entry.search_id, (proposed.candidate.record_id,), 1, complete=True)
 
         answer = self._release(kept.question(right), propose, render)
@@ -146,3 +163,8 @@ class Examine:
     def _seal(self, kept: Kept, context: str, body: dict[str, str]) -> bytes:
         key = self._vault.open(search_key(kept.entry.search_id))
         return sealing.seal(key, json.dumps(body).encode(), context=context.encode())
+
+
+def _next(attempts: Sequence[Review | Reveal]) -> int:
+    """Return the number of the next attempt: one asked for again goes on where it was."""
+    return 1 + max((row.attempt for row in attempts), default=-1)

@@ -54,6 +54,7 @@ class SearchRequest:
     shown_max: int = SHOWN_DEFAULT
     face: int | None = None
     pictures: Pictures = Pictures.NONE
+    own: SearchId | None = None  # its number, where that was derived from the request; else it is drawn
     after: int = -1  # the place of an earlier answer: a journal that goes back to before it is refused (R36)
 
 
@@ -192,7 +193,7 @@ class Search:
     def _look_at(self, request: SearchRequest) -> tuple[Extracted, ProbeFace]:
         picture = self.encoder.open(request.probe)
         number = _picked(picture, request.face)
-        face = ProbeFace(SearchId(secrets.token_hex(12)), number, picture.faces[number].box)
+        face = ProbeFace(request.own or SearchId(secrets.token_hex(12)), number, picture.faces[number].box)
         return picture.extract(number), face
 
     def _shown(self, request: SearchRequest, face: ProbeFace) -> ProbeShown | None:

@@ -23,6 +23,7 @@ REPAIR_SECONDS = 3600.0  # a replay of the whole journal
 HEALTH_SECONDS = 2.0
 START_SECONDS = 20.0  # another command may be opening or closing the home just now
 SETTLE_SECONDS = 60.0
+PAGES_MAX = 1_000  # of a hundred rows each
 PROBLEM = "application/problem+json"
 
 
@@ -37,6 +38,16 @@ class Api:
         """Return what stands at a path."""
         return self.ask("GET", path, params=query)
 
+    def every(self, path: str, **query: str | int) -> list[Any]:
+        """Return a whole list, page by page. Raises Unavailable where it does not end."""
+        found, answer = list[Any](), self._request("GET", path, params=query)
+        for _ in range(PAGES_MAX):
+            found += answer.json()
+            if "next" not in answer.links:
+                return found
+            answer = self._request("GET", answer.links["next"]["url"])
+        raise Unavailable("The list is longer than a command shows.", advice="Ask over HTTP, a page at a time.")
+
     def post(self, path: str, body: Any = None, **more: Any) -> Any:  # noqa: ANN401
         """Send JSON (or, in ``more``, a form) and return the answer."""
         return self.ask("POST", path, **({"json": body} if body is not None else {}), **more)
@@ -47,13 +58,17 @@ class Api:
 
     def ask(self, method: str, path: str, **more: Any) -> Any:  # noqa: ANN401
         """Return an answer's JSON. Raises Answered for a problem, Unavailable where nobody answers."""
+        answer = self._request(method, path, **more)
+        return answer.json() if answer.content else None
+
+    def _request(self, method: str, path: str, **more: Any) -> httpx2.Response:  # noqa: ANN401
         try:
             answer = self._http.request(method, path, **more)
         except httpx2.TransportError as error:
             sentence = f"The exchange at {self.url} cannot be reached ({type(error).__name__})."
             raise Unavailable(sentence, advice="It may just have stopped: try again.") from None
         if answer.is_success:
-            return answer.json() if answer.content else None
+            return answer
         if answer.headers.get("content-type", "").startswith(PROBLEM):
             raise Answered(answer.json())
         raise Unavailable(f"The exchange answered {answer.status_code}.", advice="Ask whoever runs it.")

@@ -86,4 +86,4 @@ def _terms(grant: dict[str, Any]) -> list[str]:
 
 def _register(ctx: typer.Context) -> list[dict[str, Any]]:
     with connect(state(ctx)) as api:
-        return list(api.get(f"{INTAKE}/grants"))
+        return list(api.every(f"{INTAKE}/grants"))

@@ -53,7 +53,7 @@ def add_agency(
 def list_agencies(ctx: typer.Context) -> None:
     """List the agencies that take part."""
     with connect(state(ctx)) as api:
-        found = api.get(f"{INTAKE}/agencies")
+        found = api.every(f"{INTAKE}/agencies")
     rows = [(a["ori"], a["name"], a["requester_class"]) for a in found]
     emit(state(ctx), found, lambda: table("Agencies", ("ORI", "name", "class"), rows))
 
@@ -74,7 +74,7 @@ def add_court(
 def list_courts(ctx: typer.Context) -> None:
     """List the courts that may enter orders."""
     with connect(state(ctx)) as api:
-        found = api.get(f"{INTAKE}/courts")
+        found = api.every(f"{INTAKE}/courts")
     rows = [(c["court_id"], c["name"]) for c in found]
     emit(state(ctx), found, lambda: table("Courts", ("id", "name"), rows))
 

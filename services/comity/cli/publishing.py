@@ -62,7 +62,7 @@ def standing(api: Api, record: str, version: int, receipt: Mapping[str, Any]) ->
         return found | {"state": REJECTED, "reason": "older-version", "advice": NEWER}
     if found["state"] not in (ADMITTED, REJECTED) or found["enrolment_sha256"] == receipt["sha256"]:
         return found
-    rejections = [r for r in api.get(f"{INTAKE}/rejections") if r["record_id"] == record]
+    rejections = api.every(f"{INTAKE}/rejections", record_id=record)
     ours = next((r for r in rejections if r["version"] == version), None)
     if admitted and found["version"] == version:  # from other bytes: of the same content, unless the encoder said otherwise
         ours = ours if ours is not None and ours["reason"] == SAME_VERSION else None

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, Field
 
 from comity.acts.enrol import Receipt
 from comity.acts.order import OrderReceipt
 from comity.domain import entries as e
+from comity.domain.authority import event_id
 from comity.domain.log import JOURNAL, Entry
 from comity.domain.roles import ADMINISTRATOR, AGENCY_ADMINISTRATOR, AGENCY_WRITER, CLERK
 from comity.errors import InvalidInput, NotPermitted
 from comity.intake.models import ReceiptOut
-from comity.intake.services import IntakeServices, Services
+from comity.intake.services import BASE, IntakeServices, Services
 from comity.ports import Person
+from comity.web.once import Key, again, made
 from comity.web.problem import documented
 from comity.web.session import SignedIn, require
 from comity.wire import codec, signing
@@ -69,12 +72,20 @@ class EventHeaders(BaseModel):
         return Entry(self.ce_subject.encode(), value, tuple((name, text.encode()) for name, text in headers.items()))
 
 
-@router.post("/events", responses=documented(401, 403, 409), openapi_extra=BODY, summary="Enter a signed event")
+@router.post(
+    "/events",
+    status_code=201,
+    responses=documented(409) | again(ReceiptOut),
+    openapi_extra=BODY,
+    summary="Enter a signed event",
+)
 def enter_event(
     person: SignedIn,
     services: Services,
     value: Annotated[bytes, Depends(_body)],
     headers: Annotated[EventHeaders, Header()],
+    key: Key,
+    response: Response,
 ) -> ReceiptOut:
     """Take an enrolment, an order, a grant or a registration, signed by its party; answer with its place in the log.
 
@@ -88,7 +99,35 @@ def enter_event(
         ) from None
     _check_sender(services, person, kind, headers.jws)
     services.pace.take(person.party)
-    return submit(services, headers.entry(value), headers.ce_id)
+    entry = headers.entry(value)
+    with services.once(key, person, "events", value, headers.ce_id, headers.ce_subject) as claim:
+        before = claim.answered(ReceiptOut)
+        receipt = before or claim.keep(submit(services, entry, headers.ce_id))
+    made(response, where(entry), again=before is not None or receipt.repeated)
+    return receipt if before is None else receipt.model_copy(update={"repeated": True})
+
+
+def where(entry: Entry) -> str:
+    """Return the address of what an event made."""
+    event = codec.decode(entry.value or b"")
+    party = (entry.key or b"").decode("utf-8", "replace")
+    made_there: tuple[str, ...]
+    match event:
+        case e.RecordEnrolled():
+            made_there = ("records", event.record_id)
+        case e.ShareGranted():
+            made_there = ("grants", event.owner, event.grant_id)
+        case e.ShareRevoked():
+            made_there = ("grants", party, event.grant_id)
+        case e.AgencyRegistered():
+            made_there = ("agencies", event.ori)
+        case e.CourtRegistered():
+            made_there = ("courts", event.court_id)
+        case e.KeyRegistered() | e.KeyRevoked():
+            made_there = ("keys", event.kid)
+        case _:
+            made_there = ("orders", event_id(event) or "")
+    return "/".join((BASE, *(quote(part, safe="") for part in made_there)))
 
 
 def submit(services: IntakeServices, entry: Entry, own_id: str) -> ReceiptOut:

@@ -209,6 +209,16 @@ class KeyIn(Sent):
     kid: OwnKeyId
 
 
+class KeyOut(BaseModel):
+    """A public signing key: whose it is, and whether what it signs now counts."""
+
+    kid: str
+    party: str
+    role: str
+    public_key: str = Field(description="Ed25519, 32 raw bytes in base64.")
+    in_force: bool
+
+
 class RegisteredOut(BaseModel):
     """Where a registration stands in the journal, and the key's id."""
 
@@ -322,6 +332,14 @@ class LinkIn(Sent):
     """A one-time link's token."""
 
     link: str = Field(min_length=1, max_length=200)
+
+
+class WhoOut(BaseModel):
+    """Who is signed in."""
+
+    user_id: str
+    party: str
+    roles: list[str]
 
 
 class SessionOut(BaseModel):

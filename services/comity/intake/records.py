@@ -6,7 +6,7 @@ import base64
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, File, Form, Path, Query, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Path, Query, Response, UploadFile
 from pydantic import Json
 
 from comity.domain import entries as e
@@ -17,9 +17,11 @@ from comity.domain.roles import AGENCY_ADMINISTRATOR, AGENCY_WRITER, CLERK
 from comity.errors import InvalidInput, NotPermitted
 from comity.intake import models as m
 from comity.intake.events import receipt_of_record
-from comity.intake.services import IntakeServices, Services
+from comity.intake.services import BASE, IntakeServices, Services
 from comity.intake.standing import SUPPRESSED, UNDECIDED, standing
 from comity.ports import Person
+from comity.web.once import Key, again, made
+from comity.web.paging import LISTED, Page
 from comity.web.problem import documented
 from comity.web.session import SignedIn, role
 from comity.wire.booking import Booking, Charge, record_class, sealed
@@ -67,10 +69,12 @@ def issue_record(sent: m.RecordIn, person: Writer, services: Services) -> m.Issu
     )
 
 
-@router.post("/enrolments", responses=documented(401, 403, 404, 409), summary="Upload a booking")
+@router.post("/enrolments", status_code=201, responses=documented(404, 409) | again(m.EnrolledOut), summary="Upload a booking")
 def upload_enrolment(
     person: Writer,
     services: Services,
+    key: Key,
+    response: Response,
     photographs: Annotated[list[UploadFile], File(min_length=1, max_length=PHOTOGRAPHS_MAX)],
     particulars: Annotated[Json[m.ParticularsIn], Form(description="The booking's particulars, as JSON.")],
 ) -> m.EnrolledOut:
@@ -80,7 +84,13 @@ def upload_enrolment(
     """
     booking = _booking(own_ori(person), particulars, tuple(photograph.file.read() for photograph in photographs))
     services.pace.take(person.party)
-    return _enrol(services, booking)
+    with services.once(key, person, "enrolments", particulars.model_dump_json(), *booking.digests()) as claim:
+        before = claim.answered(m.EnrolledOut)
+        done = before or claim.keep(_enrol(services, booking, claim.id(32) or secrets.token_hex(16)))
+    made(response, f"{BASE}/records/{done.record_id}", again=before is not None)
+    if before is not None:
+        done.receipt.repeated = True
+    return done
 
 
 def _booking(owner: Ori, said: m.ParticularsIn, photographs: tuple[bytes, ...]) -> Booking:
@@ -103,11 +113,10 @@ def _booking(owner: Ori, said: m.ParticularsIn, photographs: tuple[bytes, ...]) 
     )
 
 
-def _enrol(services: IntakeServices, booking: Booking) -> m.EnrolledOut:
+def _enrol(services: IntakeServices, booking: Booking, own: str) -> m.EnrolledOut:
     signer = services.keyring.signer(booking.owner)
     issued = services.enrol.prepare(booking.owner, booking.numbers(), booking.digests())
     event = sealed(booking, issued.record_id, issued.data_key, issued.indexes)
-    own = secrets.token_hex(16)
     try:
         entry = to_entry(
             event, key=event.record_id.encode(), source=SOURCE, signer=signer, event_id=own, at=services.now()
@@ -145,18 +154,28 @@ def read_standing(
     )
 
 
-@router.get("/rejections", responses=documented(401, 403), summary="Enrolments of mine that could not be used")
-def list_rejections(person: OfAgency, services: Services) -> list[m.RejectionOut]:
-    """List my agency's newest enrolments that could not be used, with what to do about each."""
+@router.get("/rejections", responses=LISTED, summary="Enrolments of mine that could not be used")
+def list_rejections(
+    person: OfAgency,
+    services: Services,
+    page: Page,
+    record_id: Annotated[str | None, Query(pattern=r"^[0-9a-f]{32}$", description="Of this record alone.")] = None,
+) -> list[m.RejectionOut]:
+    """List my agency's enrolments that could not be used, newest first, with what to do about each."""
+    record = None if record_id is None else RecordId(record_id)
+    rows = services.rejections.of(own_ori(person), record, before=page.number(), count=page.limit + 1)
     return [
         m.RejectionOut(record_id=r.record_id, version=r.version, photograph=r.photo, reason=r.reason, advice=r.advice)
-        for r in services.rejections.of(own_ori(person))
+        for r in page.page(rows, lambda row: (row.place,))
     ]
 
 
-@router.get("/refusals", responses=documented(401), summary="Entries of my party that had no effect")
-def list_refusals(person: SignedIn, services: Services) -> list[m.RefusalOut]:
-    """List what my party entered without effect, and why: from whatever system it was sent, in whatever topic it stands."""
+@router.get("/refusals", responses=LISTED, summary="Entries of my party that had no effect")
+def list_refusals(person: SignedIn, services: Services, page: Page) -> list[m.RefusalOut]:
+    """List what my party entered without effect, and why: from whatever system it was sent, in whatever topic it stands.
+
+    The highest position comes first: of each topic's, the newest.
+    """
     journal = [
         m.RefusalOut(
             topic=JOURNAL.topic,
@@ -175,4 +194,5 @@ def list_refusals(person: SignedIn, services: Services) -> list[m.RefusalOut]:
         )
         for r in services.refusals.of(person.party)
     ]
-    return journal + elsewhere
+    rows = page.cut(journal + elsewhere, lambda row: (row.position, str(row.topic), row.partition), newest=True)
+    return list(rows)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Path, Request, Response, UploadFile
 
 from comity.domain import entries as e
 from comity.domain import policy
 from comity.domain.ids import Ori
+from comity.domain.log import JOURNAL
+from comity.domain.posting import Suppression
 from comity.domain.roles import CLERK
-from comity.errors import InvalidInput
-from comity.intake import events, parties, records
+from comity.errors import InvalidInput, NotFound
+from comity.intake import events, grants, parties, records
 from comity.intake import models as m
 from comity.intake.events import receipt_of_order
-from comity.intake.services import Services
+from comity.intake.services import BASE, Services
 from comity.ports import Person
+from comity.web.once import Key, again, made
 from comity.web.problem import documented
-from comity.web.session import SESSION_SECONDS, role, token_of
+from comity.web.session import SESSION_SECONDS, SignedIn, role, token_of
 from comity.wire import codec
 
 TOKEN_CHARS_MAX = 1_000_000  # a preview of 1,000 records, sealed, in hex: 100 KB
@@ -58,10 +61,17 @@ def preview_order(sent: m.PreviewIn, person: Clerk, services: Services) -> m.Pre
     )
 
 
-@orders.post("/orders", responses=documented(401, 403, 404, 409), summary="Enter the order that was previewed")
+@orders.post(
+    "/orders",
+    status_code=201,
+    responses=documented(404, 409) | again(m.ReceiptOut),
+    summary="Enter the order that was previewed",
+)
 def enter_order(
     person: Clerk,
     services: Services,
+    key: Key,
+    response: Response,
     token: Annotated[str, Form(min_length=1, max_length=TOKEN_CHARS_MAX, description="From the preview.")],
     document: Annotated[UploadFile | None, File(description="The court's document, kept encrypted.")] = None,
 ) -> m.ReceiptOut:
@@ -69,8 +79,33 @@ def enter_order(
 
     From the receipt's position on nobody finds these records, except as the mode says.
     """
-    signer = services.keyring.signer(person.party)
-    return receipt_of_order(services.seal.press(token, signer, document.file.read() if document else b""))
+    content = document.file.read() if document else b""
+    with services.once(key, person, "orders", token, content):
+        receipt = receipt_of_order(services.seal.press(token, services.keyring.signer(person.party), content))
+    made(response, f"{BASE}/orders/{receipt.event_id}", again=receipt.repeated)
+    return receipt
+
+
+@orders.get("/orders/{order_id}", responses=documented(404), summary="The receipt of an order of mine")
+def read_order(
+    order_id: Annotated[str, Path(pattern=r"^[!-~]{1,128}$", description="The order's number.")],
+    person: Clerk,
+    services: Services,
+) -> m.ReceiptOut:
+    """Show the receipt of an order that my party entered, as it was first given."""
+    rows = services.ledger.rows(Suppression, entered_by=person.party, order_id=order_id)
+    seen = services.ledger.seen(person.party, order_id)
+    if not rows or seen is None:
+        raise NotFound("There is no such order of yours.", advice="Name an order that your own party entered.")
+    return m.ReceiptOut(
+        event_id=order_id,
+        topic=JOURNAL.topic,
+        partition=JOURNAL.partition,
+        position=seen[1],
+        sha256=seen[0].hex(),
+        appended_at=rows[0].entered_at,
+        repeated=True,
+    )
 
 
 @tables.get("/statutes", summary="Statutes, and the mode that follows")
@@ -116,11 +151,12 @@ def list_purposes() -> m.PurposesOut:
     )
 
 
-@sessions.post("/sessions", responses=documented(401), summary="Sign in with a one-time link")
-def sign_in(sent: m.LinkIn, services: Services) -> m.SessionOut:
+@sessions.post("/sessions", status_code=201, responses=documented(401), summary="Sign in with a one-time link")
+def sign_in(sent: m.LinkIn, services: Services, response: Response) -> m.SessionOut:
     """Exchange a one-time link's token for a session."""
     token = services.identity.sign_in(sent.link)
     person = services.identity.person(token)
+    made(response, f"{BASE}/sessions")
     return m.SessionOut(
         token=token,
         expires_in_seconds=SESSION_SECONDS,
@@ -128,6 +164,12 @@ def sign_in(sent: m.LinkIn, services: Services) -> m.SessionOut:
         party=person.party,
         roles=sorted(person.roles),
     )
+
+
+@sessions.get("/sessions", summary="Who I am")
+def read_session(person: SignedIn) -> m.WhoOut:
+    """Show who is signed in, for which party, in which roles."""
+    return m.WhoOut(user_id=person.user_id, party=person.party, roles=sorted(person.roles))
 
 
 @sessions.delete("/sessions", status_code=204, summary="Sign out")
@@ -140,5 +182,5 @@ def sign_out(request: Request, services: Services) -> None:
 
 
 router = APIRouter(prefix="/v1")
-for part in (records.router, events.router, orders, parties.router, tables, sessions):
+for part in (records.router, events.router, orders, parties.router, grants.router, tables, sessions):
     router.include_router(part)

@@ -17,6 +17,9 @@ from comity.acts.register import Register
 from comity.acts.seal import Seal
 from comity.intake.pace import Pace, looks
 from comity.ports import Identity, Keyring, LedgerView, Refusals, Rejections
+from comity.web.once import Once
+
+BASE = "/intake/v1"  # where its routes are, for the addresses in its answers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,7 @@ class IntakeServices:
     identity: Identity
     now: Callable[[], datetime]
     encoded: Callable[[int], int]  # how far the encoder has decided a partition of the enrolments
+    once: Once = field(default_factory=Once)
     pace: Pace = field(default_factory=Pace)
     looks: Pace = field(default_factory=looks)
 

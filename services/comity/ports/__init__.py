@@ -31,6 +31,7 @@ from comity.ports.ledger import (
 from comity.ports.log import EventLog, Positions, Reader, Watch
 from comity.ports.people import Identity, Person
 from comity.ports.pictures import Box, Drawing, Drawn
+from comity.ports.requests import Requests
 from comity.ports.stores import Keyring, KeyVault, PhotoStore
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "RefusedEntry",
     "Rejection",
     "Rejections",
+    "Requests",
     "StoredTemplate",
     "TemplateStore",
     "Vector",

@@ -82,6 +82,17 @@ class SearchOut(BaseModel):
     caveat: str
 
 
+class SearchMadeOut(BaseModel):
+    """A search that was made, or opened again; its candidates are shown by opening it."""
+
+    search_id: str
+    user: str = Field(description="The pseudonym of whoever made it.")
+    purpose: str
+    made_at: datetime
+    as_of: str = Field(description="An opaque watermark: the place in the journal at which it was judged.")
+    reopens: str | None = Field(description="The search that this one opened again; null for a search of its own.")
+
+
 class ReopenIn(Sent):
     """How a kept search is to be shown again."""
 

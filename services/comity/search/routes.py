@@ -7,21 +7,27 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, File, Form, Path, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Path, Response, UploadFile
 
 from comity.acts.search import Pictures, SearchAnswer, SearchRequest
 from comity.domain.ids import Ori, SearchId
 from comity.domain.ids import ori as read_ori
+from comity.domain.posting import Search as SearchRow
+from comity.domain.posting import Withheld
 from comity.domain.roles import EXAMINER, INVESTIGATOR
-from comity.errors import NotPermitted
+from comity.errors import Conflict, NotFound, NotPermitted
 from comity.ports import Person
 from comity.search import models as m
-from comity.search.services import SearchServices, Services
+from comity.search.services import BASE, SearchServices, Services
+from comity.web.once import Claim, Key, again, made
+from comity.web.paging import LISTED, Page
 from comity.web.pictures import data_uri
 from comity.web.problem import documented
 from comity.web.session import role
 
 router = APIRouter(prefix="/v1", tags=["searches"])
+
+WITHHELD_MAX = 20  # times that a request under one key may fail before it asks for another
 
 Investigator = Annotated[Person, Depends(role(INVESTIGATOR))]
 Examiner = Annotated[Person, Depends(role(EXAMINER))]
@@ -30,62 +36,95 @@ SearchPath = Annotated[str, Path(pattern=r"^[0-9a-f]{24}$", description="The sea
 CandidatePath = Annotated[m.CandidateName, Path(description="The candidate's opaque name in this search.")]
 
 
-@router.post("/searches", responses=documented(401, 403), summary="Search")
+@router.post("/searches", status_code=201, responses=documented(409) | again(m.SearchOut), summary="Search")
 def search(
-    asked: Annotated[m.SearchIn, Form(media_type="multipart/form-data")], person: Investigator, services: Services
+    asked: Annotated[m.SearchIn, Form(media_type="multipart/form-data")],
+    person: Investigator,
+    services: Services,
+    key: Key,
+    response: Response,
 ) -> m.SearchOut:
     """Find candidates for a probe among the records that may be searched for this purpose, as of now.
 
-    A sealed, an absent and an ungranted record look alike: none of them is there.
+    A sealed, an absent and an ungranted record look alike: none of them is there. The same search again under its key is not
+    entered again: it is opened again, and judged anew.
     """
-    request = SearchRequest(
-        requester=_requester(person),
-        user=person.user_id,
-        probe=asked.probe.file.read(),
-        purpose=asked.purpose,
-        threshold=asked.threshold,
-        offence=asked.offence,
-        authority=asked.authority,
-        case_number=asked.case_number,
-        classes=frozenset(asked.classes),
-        shown_max=asked.shown_max,
-        face=asked.face,
-        pictures=_pictures(asked.photographs),
-        after=services.watermarks.place(asked.at_least) if asked.at_least else -1,
-    )
-    return _answer(services, services.search(request))
+    probe = asked.probe.file.read()
+    told = asked.model_dump_json(exclude={"probe"})
+    with services.once(key, person, "searches", told, probe) as claim:
+        kept, own = _numbers(services, claim, _requester(person))
+        if kept is not None:
+            answer = services.search.reopen(kept, _requester(person), person.user_id, _pictures(asked.photographs))
+        else:
+            answer = services.search(_request(services, asked, probe, person, own))
+    made(response, f"{BASE}/searches/{answer.search_id}", again=kept is not None)
+    return _answer(services, answer)
 
 
-@router.post("/searches/{search_id}/reopen", responses=documented(401, 403, 404), summary="Open a kept search again")
-def reopen(search_id: SearchPath, sent: m.ReopenIn, person: Either, services: Services) -> m.SearchOut:
-    """Show a kept search of my agency again, judged anew: what has been sealed since is not there. It gets a new number."""
+@router.get("/searches", responses=LISTED, summary="My agency's searches")
+def list_searches(person: Either, services: Services, page: Page) -> list[m.SearchMadeOut]:
+    """List the searches that my agency made and opened again, newest first: what for, by whom, when; no candidates."""
+    rows = services.search.ledger.rows(SearchRow, requester=_requester(person))
+    last = {row.search_id: row for row in rows}
+    return [_made(services, row) for row in page.cut(list(last.values()), lambda row: (row.entered,), newest=True)]
+
+
+@router.get("/searches/{search_id}", responses=documented(404), summary="A search of my agency's")
+def read_search(search_id: SearchPath, person: Either, services: Services) -> m.SearchMadeOut:
+    """Show what a search was for, who made it and when. Its candidates are shown by opening it again."""
+    rows = services.search.ledger.rows(SearchRow, search_id=search_id, requester=_requester(person))
+    if not rows:
+        raise NotFound("There is no such search of your agency's.", advice="See the list of searches.")
+    return _made(services, rows[-1])
+
+
+@router.post("/searches/{search_id}/reopen", status_code=201, responses=documented(404), summary="Open a kept search again")
+def reopen(search_id: SearchPath, sent: m.ReopenIn, person: Either, services: Services, response: Response) -> m.SearchOut:
+    """Show a kept search of my agency again, judged anew: what has been sealed since is not there. It gets a new number.
+
+    Each time is a disclosure of its own, so it takes no key.
+    """
     pictures = _pictures(sent.photographs)
-    return _answer(services, services.search.reopen(SearchId(search_id), _requester(person), person.user_id, pictures))
+    answer = services.search.reopen(SearchId(search_id), _requester(person), person.user_id, pictures)
+    made(response, f"{BASE}/searches/{answer.search_id}")
+    return _answer(services, answer)
 
 
 @router.post(
     "/searches/{search_id}/candidates/{candidate}/reviews",
-    responses=documented(401, 403, 404),
+    responses=documented(404, 409),
     summary="Record an examiner's finding",
 )
 def review(
-    search_id: SearchPath, candidate: CandidatePath, sent: m.ReviewIn, person: Examiner, services: Services
+    search_id: SearchPath, candidate: CandidatePath, sent: m.ReviewIn, person: Examiner, services: Services, key: Key
 ) -> m.ReviewOut:
-    """Record what an examiner, not the person who searched, found on comparing the probe with one candidate."""
-    done = services.examine.review(
-        SearchId(search_id), candidate, _requester(person), person.user_id, sent.finding, sent.notes
-    )  # fmt: skip
+    """Record what an examiner, not the person who searched, found on comparing the probe with one candidate.
+
+    The same again under its key is the same review.
+    """
+    with services.once(key, person, "reviews", search_id, candidate, sent.model_dump_json()) as claim:
+        done = services.examine.review(
+            SearchId(search_id), candidate, _requester(person), person.user_id, sent.finding, sent.notes, own=claim.id()
+        )  # fmt: skip
     return m.ReviewOut(review_id=done.review_id, as_of=services.watermarks.of(done.place), finding=done.finding)
 
 
 @router.post(
     "/searches/{search_id}/candidates/{candidate}/reveals",
-    responses=documented(401, 403, 404),
+    responses=documented(404, 409),
     summary="Reveal one identity",
 )
-def reveal(search_id: SearchPath, candidate: CandidatePath, sent: m.RevealIn, person: Either, services: Services) -> m.RevealOut:
-    """Reveal one candidate's identity, for a reason, after another person found the candidate possible. One at a time."""
-    shown = services.examine.reveal(SearchId(search_id), candidate, _requester(person), person.user_id, sent.reason)
+def reveal(
+    search_id: SearchPath, candidate: CandidatePath, sent: m.RevealIn, person: Either, services: Services, key: Key
+) -> m.RevealOut:
+    """Reveal one candidate's identity, for a reason, after another person found the candidate possible. One at a time.
+
+    The same again under its key is the same reveal, judged anew.
+    """
+    with services.once(key, person, "reveals", search_id, candidate, sent.model_dump_json()) as claim:
+        shown = services.examine.reveal(
+            SearchId(search_id), candidate, _requester(person), person.user_id, sent.reason, own=claim.id()
+        )
     return m.RevealOut(
         reveal_id=shown.reveal_id,
         as_of=services.watermarks.of(shown.place),
@@ -94,7 +133,7 @@ def reveal(search_id: SearchPath, candidate: CandidatePath, sent: m.RevealIn, pe
     )
 
 
-@router.post("/probes/faces", responses=documented(401, 403), summary="Find the faces in a picture")
+@router.post("/probes/faces", responses=documented(), summary="Find the faces in a picture")
 def find_faces(
     probe: Annotated[UploadFile, File(description="The picture; it is not kept.")], person: Investigator, services: Services
 ) -> m.FacesOut:
@@ -114,6 +153,54 @@ def _requester(person: Person) -> Ori:
         return read_ori(person.party)
     except ValueError:
         raise NotPermitted("Only an agency's people search.", advice="Sign in as somebody of an agency.") from None
+
+
+def _request(services: SearchServices, asked: m.SearchIn, probe: bytes, person: Person, own: SearchId | None) -> SearchRequest:
+    return SearchRequest(
+        requester=_requester(person),
+        user=person.user_id,
+        probe=probe,
+        purpose=asked.purpose,
+        threshold=asked.threshold,
+        offence=asked.offence,
+        authority=asked.authority,
+        case_number=asked.case_number,
+        classes=frozenset(asked.classes),
+        shown_max=asked.shown_max,
+        face=asked.face,
+        pictures=_pictures(asked.photographs),
+        own=own,
+        after=services.watermarks.place(asked.at_least) if asked.at_least else -1,
+    )
+
+
+def _numbers(services: SearchServices, claim: Claim, requester: Ori) -> tuple[SearchId | None, SearchId | None]:
+    """Return the search that was made under this key, or the number to make it under; neither without a key.
+
+    One that was withheld disclosed nothing, and its number is used up: the next one is taken.
+    """
+    if claim.name is None:
+        return None, None
+    services.search.searches.catch_up()
+    ledger = services.search.ledger
+    for number in range(WITHHELD_MAX):
+        own = SearchId(str(claim.id(number=number)))
+        if not ledger.rows(SearchRow, search_id=own, requester=requester):
+            return None, own
+        if not ledger.rows(Withheld, search_id=own):
+            return own, None
+    raise Conflict("This request failed too often.", advice="Send it under a new Idempotency-Key.")
+
+
+def _made(services: SearchServices, row: SearchRow) -> m.SearchMadeOut:
+    return m.SearchMadeOut(
+        search_id=row.search_id,
+        user=row.user,
+        purpose=row.purpose,
+        made_at=row.entered_at,
+        as_of=services.watermarks.of(row.entered),
+        reopens=row.reopens,
+    )
 
 
 def _pictures(photographs: bool) -> Pictures:  # noqa: FBT001 - as it was sent

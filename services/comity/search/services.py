@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -11,6 +11,9 @@ from comity.acts.review import Examine
 from comity.acts.search import Search
 from comity.acts.watermark import Watermarks
 from comity.ports import FaceEncoder, Identity
+from comity.web.once import Once
+
+BASE = "/search/v1"  # where its routes are, for the addresses in its answers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +25,7 @@ class SearchServices:
     encoder: FaceEncoder
     identity: Identity
     watermarks: Watermarks
+    once: Once = field(default_factory=Once)
 
 
 def _services(request: Request) -> SearchServices:

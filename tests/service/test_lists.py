@@ -1,0 +1,97 @@
+"""Lists come a page at a time, and what was made is where its answer says."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
+
+from builders import ALAMEDA, MADISON, MILWAUKEE, House
+from comity.domain.entries import RecordClass
+
+
+@pytest.fixture
+def web(house: House) -> TestClient:
+    _, token = house.person(MILWAUKEE, "agency-writer", "agency-administrator", name="Reads")
+    return TestClient(Starlette(routes=[Mount("/intake", house.intake_app)]), headers={"authorization": f"Bearer {token}"})
+
+
+def pages(web: TestClient, path: str, limit: int) -> list[list[dict[str, Any]]]:
+    found, answer = [], web.get(path, params={"limit": limit})
+    while True:
+        assert answer.status_code == 200, answer.text
+        found.append(answer.json())
+        if "next" not in answer.links:
+            return found
+        answer = web.get(answer.links["next"]["url"])
+
+
+@pytest.mark.parametrize("path", ["/intake/v1/agencies", "/intake/v1/courts"])
+def test_a_register_is_read_page_by_page(web: TestClient, path: str) -> None:
+    whole = web.get(path).json()
+    parts = pages(web, path, 1)
+    assert [row for part in parts for row in part] == whole
+    assert all(len(part) == 1 for part in parts)
+
+
+def test_the_register_of_grants_begins_with_the_newest(house: House, web: TestClient) -> None:
+    numbers = [house.grant(MILWAUKEE, grantee, "search") for grantee in (MADISON, ALAMEDA, MADISON)]
+    parts = pages(web, "/intake/v1/grants", 2)
+    assert [row["grant_id"] for part in parts for row in part][:3] == numbers[::-1]
+    assert all(len(part) <= 2 for part in parts)
+
+
+def test_what_is_entered_meanwhile_shifts_no_page(house: House, web: TestClient) -> None:
+    for _ in range(3):
+        house.grant(MILWAUKEE, MADISON, "search")
+    first = web.get("/intake/v1/grants", params={"limit": 2})
+    house.grant(MILWAUKEE, MADISON, "search")
+    second = web.get(first.links["next"]["url"]).json()
+    shown = {row["grant_id"] for row in first.json()}
+    assert not shown & {row["grant_id"] for row in second}
+
+
+def test_rejections_and_refusals_have_pages_too(web: TestClient) -> None:
+    for path in ("/intake/v1/rejections", "/intake/v1/refusals"):
+        assert web.get(path, params={"limit": 1}).status_code == 200
+
+
+@pytest.mark.parametrize("cursor", ["?", "AAAA", base64.b64encode(b'{"a": 1}').decode(), base64.b64encode(b'["x", 1]').decode()])
+@pytest.mark.parametrize("path", ["agencies", "grants", "rejections"])
+def test_an_invented_cursor_is_refused_or_leads_on(web: TestClient, path: str, cursor: str) -> None:
+    answer = web.get(f"/intake/v1/{path}", params={"cursor": cursor})
+    assert answer.status_code in (200, 400)
+    assert answer.status_code == 400 or path == "agencies"
+
+
+@pytest.mark.parametrize("limit", ["0", "501", "-1", "x"])
+def test_a_page_is_bounded(web: TestClient, limit: str) -> None:
+    assert web.get("/intake/v1/grants", params={"limit": limit}).status_code == 422
+
+
+def test_what_was_made_is_where_the_answer_says(house: House, web: TestClient) -> None:
+    asked = {
+        "grantee": MADISON,
+        "classes": ["booking"],
+        "purposes": ["serious-crime"],
+        "rights": ["search"],
+        "expires_at": (house.exchange.now() + timedelta(days=10)).isoformat(),
+    }
+    answer = web.post("/intake/v1/grants", json=asked)
+    assert answer.status_code == 201
+    found = web.get(answer.headers["location"])
+    assert found.json()["grant_id"] == answer.json()["event_id"]
+    receipt = house.publisher().grant(
+        MADISON, classes=[RecordClass.BOOKING], purposes=["serious-crime"], rights=["view"],
+        expires_at=house.exchange.now() + timedelta(days=10),
+    )  # fmt: skip
+    assert web.get(f"/intake/v1/grants/{MILWAUKEE}/{receipt.event_id}").json()["rights"] == ["view"]
+
+
+def test_a_session_says_whose_it_is(web: TestClient) -> None:
+    assert web.get("/intake/v1/sessions").json()["party"] == MILWAUKEE

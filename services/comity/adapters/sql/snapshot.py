@@ -7,7 +7,7 @@ that fetched two hundred of them spent most of its time waiting for its turn. Th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
 from functools import partial
 from typing import Any
@@ -24,61 +24,60 @@ DIALECT = sqlite.dialect()
 # Of the ticks before a place the latest time counts, which need not be the last one entered (rule 8).
 # "+ 0" keeps SQLite on the index of ``at``: it walks down from the latest, and stops at once.
 LATEST_TICK = "(SELECT at FROM tick WHERE entered + 0 < :as_of ORDER BY at DESC LIMIT 1)"
-# A record is covered by itself, by its indexes, and by its kin's: records with the same booking number or photograph file. Only
-# the indexes that lead to an order of any time are read. Sealed or never there, it is this one statement, and the same work.
-LEADING = """
-WITH ids(id) AS MATERIALIZED (SELECT value FROM json_each(:records)),
-  own(target) AS MATERIALIZED (SELECT DISTINCT target FROM blind_index WHERE kin AND record_id IN (SELECT id FROM ids)),
-  near(id) AS MATERIALIZED (
-    SELECT id FROM ids UNION SELECT record_id FROM blind_index WHERE kin AND target IN (SELECT target FROM own)),
-  named(id, target) AS (
-    SELECT id, 'record:' || id FROM near
-    UNION ALL SELECT record_id, target FROM blind_index WHERE record_id IN (SELECT id FROM near)),
-  hit(id, target) AS MATERIALIZED (
-    SELECT id, target FROM named WHERE EXISTS (SELECT 1 FROM suppression WHERE suppression.target = named.target)),
-  orders(party, order_id) AS MATERIALIZED (
-    SELECT DISTINCT entered_by, order_id FROM suppression WHERE target IN (SELECT target FROM hit)),
-  kin(target) AS MATERIALIZED (
-    SELECT DISTINCT target FROM blind_index WHERE kin AND record_id IN (SELECT id FROM hit))
-"""
-WANTED: dict[str, tuple[type[p.Row], str]] = {
-    "records": (p.Record, "record_id IN (SELECT id FROM ids)"),
-    "indexes": (
-        p.Index,
-        """record_id IN (SELECT id FROM hit) AND (kin OR target IN (SELECT target FROM hit))
-            OR record_id IN (SELECT id FROM ids) AND kin AND target IN (SELECT target FROM kin)""",
-    ),
-    "suppressions": (p.Suppression, "target IN (SELECT target FROM hit)"),
-    "lifts": (p.Lift, "(party, order_id) IN (SELECT party, order_id FROM orders)"),
-    "revocations": (p.Revocation, "void_from IS NOT NULL"),
-    "keys": (p.Key, "role = 'exchange'"),
-    "grants": (p.Grant, "grantee = :requester"),
-    "agencies": (p.Agency, "ori = :requester"),
-    "ticks": (p.Tick, f"at = {LATEST_TICK} OR entered >= :as_of"),
+IDS = "json_each(:records) AS id"
+# A record is covered by itself, by its indexes, and by its kin's: records with the same booking number or photograph file. Each
+# way from a record to an order that names it, whenever it was entered, comes with its indexes and with what lifts the order.
+# Sealed or never there, it is this one statement, and but for a row or two the same work. Nothing but nested loops: each
+# temporary table costs SQLite as much as the rest of the statement.
+OWN = f"{IDS} CROSS JOIN blind_index AS own ON own.record_id = id.value"
+KIN = f"{OWN} AND own.kin CROSS JOIN blind_index AS kin ON kin.target = own.target AND kin.kin AND kin.record_id <> id.value"
+FURTHER = f"{KIN} CROSS JOIN blind_index AS further ON further.record_id = kin.record_id"
+ORDER = "CROSS JOIN suppression AS cover ON cover.target ="
+LIFT = "LEFT JOIN lift ON lift.party = cover.entered_by AND lift.order_id = cover.order_id"
+WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "by_itself": (f"{IDS} {ORDER} 'record:' || id.value {LIFT}", ()),
+    "by_index": (f"{OWN} {ORDER} own.target {LIFT}", ("own",)),
+    "by_kin": (f"{KIN} {ORDER} 'record:' || kin.record_id {LIFT}", ("own", "kin")),
+    "by_kins_index": (f"{FURTHER} {ORDER} further.target {LIFT}", ("own", "kin", "further")),
 }
+PLAIN: dict[str, tuple[type[p.Row], str]] = {
+    "records": (p.Record, f"{IDS} CROSS JOIN record AS row ON row.record_id = id.value"),
+    "revocations": (p.Revocation, "revocation AS row WHERE void_from IS NOT NULL"),
+    "keys": (p.Key, "signing_key AS row WHERE role = 'exchange'"),
+    "grants": (p.Grant, "share_grant AS row WHERE grantee = :requester"),
+    "agencies": (p.Agency, "agency AS row WHERE ori = :requester"),
+    "ticks": (p.Tick, f"tick AS row WHERE at = {LATEST_TICK} OR entered >= :as_of"),
+}
+KINDS = (*(kind for kind, _ in PLAIN.values()), p.Suppression, p.Lift, p.Index)
 
 
 def _read(kind: type[p.Row], name: str) -> tuple[str, Callable[[Any], Any]]:
-    """Return a column as SQL gives it to JSON, and what makes the value of it again."""
+    """Return a column of ``{row}`` as SQL gives it to JSON, and what makes the value of it again."""
     column = TABLES[kind].c[name]
     if isinstance(column.type, LargeBinary):
-        return f"hex({name})", bytes.fromhex
+        return f"hex({{row}}.{name})", bytes.fromhex
     if isinstance(column.type, Words):
-        return f"json({name})", tuple
+        return f"json({{row}}.{name})", tuple
     if isinstance(column.type, Moment | Word):
-        return name, partial(column.type.process_result_value, dialect=DIALECT)
-    return name, lambda value: value
+        return f"{{row}}.{name}", partial(column.type.process_result_value, dialect=DIALECT)
+    return f"{{row}}.{name}", lambda value: value
 
 
-COLUMNS = {kind: [(f.name, *_read(kind, f.name)) for f in fields(kind)] for kind, _ in WANTED.values()}
+COLUMNS = {kind: [(f.name, *_read(kind, f.name)) for f in fields(kind)] for kind in KINDS}
+
+
+def _json(kind: type[p.Row], row: str) -> str:
+    return f"json_array({', '.join(sql.format(row=row) for _, sql, _ in COLUMNS[kind])})"
 
 
 def _statement() -> str:
     parts = ["'applied', coalesce((SELECT next FROM applied), 0)"]
-    for name, (kind, where) in WANTED.items():
-        row = ", ".join(sql for _, sql, _ in COLUMNS[kind])
-        parts.append(f"'{name}', (SELECT json_group_array(json_array({row})) FROM {TABLES[kind].name} WHERE {where})")  # noqa: S608
-    return f"{LEADING} SELECT json_object({', '.join(parts)})"
+    for name, (kind, source) in PLAIN.items():
+        parts.append(f"'{name}', (SELECT json_group_array({_json(kind, 'row')}) FROM {source})")  # noqa: S608
+    for name, (source, indexes) in WAYS.items():
+        told = [_json(p.Suppression, "cover"), _json(p.Lift, "lift"), *(_json(p.Index, row) for row in indexes)]
+        parts.append(f"'{name}', (SELECT json_group_array(json_array({', '.join(told)})) FROM {source})")  # noqa: S608
+    return f"SELECT json_object({', '.join(parts)})"
 
 
 STATEMENT = _statement()
@@ -98,9 +97,25 @@ def snapshot(engine: Engine, requester: str, records: Collection[RecordId], as_o
             cursor.close()
     finally:
         raw.close()
-    rows: dict[str, Any]
-    rows = {name: tuple(_row(kind, values) for values in found[name]) for name, (kind, _) in WANTED.items()}
-    return Facts(applied=found["applied"], **rows)
+    plain: dict[str, Any] = {name: tuple(_row(kind, values) for values in found[name]) for name, (kind, _) in PLAIN.items()}
+    return Facts(applied=found["applied"], **plain, **_ways(found))
+
+
+def _ways(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the orders that lead to the records, what lifts these, and the indexes on the way; each row once."""
+    covers, lifts, indexes = dict[p.Row, None](), dict[p.Row, None](), dict[p.Row, None]()
+    for name in WAYS:
+        for cover, lift, *ways in found[name]:
+            covers[_row(p.Suppression, cover)] = None
+            if lift[0] is not None:  # an outer join's nothing is a row of nulls
+                lifts[_row(p.Lift, lift)] = None
+            for way in ways:
+                indexes[_row(p.Index, way)] = None
+    return {"suppressions": _ordered(covers), "lifts": _ordered(lifts), "indexes": _ordered(indexes)}
+
+
+def _ordered(rows: Iterable[p.Row]) -> tuple[p.Row, ...]:
+    return tuple(sorted(rows, key=lambda row: row.entered))
 
 
 def _row(kind: type[p.Row], values: list[Any]) -> p.Row:

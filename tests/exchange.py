@@ -132,7 +132,7 @@ def order(
     """Preview and press, as the court."""
     law = statute or {"seal": "ny-cpl-160.50", "expunge": "wi-165.84"}[what]
     token = exchange.seal.preview(what, law, numbers, agency, party=COURT, user=UserId("u-clerk")).token
-    return exchange.seal.press(token, exchange.keyring.signer(COURT))
+    return exchange.seal.press(token, exchange.keyring.signer(COURT), party=COURT, user=UserId("u-clerk"))
 
 
 def sealing(exchange: Exchange, name: str, *records: RecordId) -> OrderReceipt:

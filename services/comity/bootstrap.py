@@ -22,6 +22,7 @@ from comity.acts.indexes import Indexer
 from comity.acts.journal import Journal
 from comity.acts.opened import Opened
 from comity.acts.order import Orders
+from comity.acts.papers import Papers
 from comity.acts.preview import Previews
 from comity.acts.probes import Probes
 from comity.acts.register import ADMINISTRATOR, EXCHANGE, Register, found
@@ -149,11 +150,13 @@ class Exchange:
         self.orders = Orders(self.journal, self.ledger, self.watch)
         self.register = Register(self.journal, self.ledger, self.watch, self.keyring.issue(ADMINISTRATOR))
         self.previews = Previews(journal=self.journal, ledger=self.ledger, vault=self.vault, release=self.release)
+        self.papers = Papers(self.vault, self.photos)
         self.seal = Seal(
             journal=self.journal,
             previews=self.previews,
             vault=self.vault,
-            photos=self.photos,
+            ledger=self.ledger,
+            papers=self.papers,
             indexer=self.indexer,
             orders=self.orders,
         )

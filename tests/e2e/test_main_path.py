@@ -165,7 +165,7 @@ def test_an_order_before_its_record_covers_it_when_it_comes(home: Path, faces: R
         )
         assert preview.covers == ()
         assert preview.notes
-        exchange.seal.press(preview.token, exchange.keyring.signer(COURT))
+        exchange.seal.press(preview.token, exchange.keyring.signer(COURT), party=COURT, user=UserId("u-1"))
         exchange.journal.append(Topic.ENROLMENTS, entry)
         settle(exchange)
         assert exchange.ledger.rows(Record)

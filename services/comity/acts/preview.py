@@ -14,6 +14,7 @@ from datetime import datetime
 
 from comity.acts.journal import Journal
 from comity.acts.release import OrderDisclosure, OrderProposal, Release, suppressions
+from comity.acts.tokens import EXPUNGE
 from comity.domain import entries as e
 from comity.domain.ids import KeyId, OrderId, PartyId, PreviewId, RecordId, UserId, preview_key
 from comity.domain.judge import Facts, bound
@@ -25,7 +26,6 @@ from comity.ports import KeyVault, LedgerView
 from comity.wire import sealing
 
 RECORDS_MAX = 1_000  # in one order; a bulk order is many of them
-EXPUNGE, SEAL = "expunge", "seal"
 SALT_BYTES = 16
 OWN_ALONE = "An agency's order binds its own records alone. What other agencies hold takes a court's order."
 OWNER_SEARCHES = "Under this mode the agency that holds a record goes on finding it; nobody else does."

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import hmac
-import json
+import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 
+from comity.acts import tokens
 from comity.acts.indexes import Indexer
 from comity.acts.journal import Journal
 from comity.acts.order import OrderReceipt, Orders
-from comity.acts.preview import EXPUNGE, SEAL, Asked, Covered, Previews
+from comity.acts.papers import Papers
+from comity.acts.preview import Asked, Covered, Previews
+from comity.acts.tokens import EXPUNGE, SEAL, Clerk, Token
 from comity.domain import entries as e
-from comity.domain.ids import OrderId, Ori, PartyId, RecordId, UserId
-from comity.domain.policy import MODES, STATUTES
+from comity.domain.ids import Ori, PartyId, UserId
+from comity.domain.policy import MODES, STATUTES, destruction
 from comity.domain.record import State, decide
-from comity.errors import InvalidInput, NotPermitted, TooLarge
-from comity.ports import KeyVault, PhotoStore
-from comity.wire import sealing
+from comity.errors import Conflict, InvalidInput, NotAppended, NotPermitted
+from comity.ports import KeyVault, LedgerView
 from comity.wire.signing import SigningKey
 
-PREVIEW_KEY = "preview/1"
-PREVIEW_LASTS = timedelta(minutes=15)
-DOCUMENT_BYTES_MAX = 10 * 1024 * 1024  # a scanned order of some twenty pages
 NUMBERS = (e.IndexKind.BOOKING, e.IndexKind.COURT_CASE, e.IndexKind.ATN)
 
 
@@ -47,10 +45,12 @@ class Seal:
 
     journal: Journal
     previews: Previews
+    ledger: LedgerView
     vault: KeyVault
-    photos: PhotoStore
+    papers: Papers
     indexer: Indexer
     orders: Orders
+    lock: AbstractContextManager[object] = field(default_factory=threading.Lock, repr=False)
 
     def preview(
         self, what: str, statute: str, numbers: Mapping[e.IndexKind, str], agency: Ori | None, *, party: PartyId, user: UserId
@@ -73,13 +73,46 @@ class Seal:
             )
         found = self.previews(Asked(what, statute, law.mode, self._named(numbers, agency), party, user))
         notes, per_agency = (*_notes(what, found.covers), *found.notes), Counter(c.owner for c in found.covers)
-        return Preview(what, statute, law.mode, found.covers, per_agency, notes, self._token(what, found.order))
+        if what == SEAL and (becomes := destruction(statute)):
+            notes = (*notes, becomes)
+        order, now = found.order, self.journal.now()
+        typed, clerk = _typed(numbers, agency), Clerk(party, user)
+        token = Token(what, order.order_id, statute, law.mode, order.records, order.indexes, typed, clerk, now)
+        return Preview(what, statute, law.mode, found.covers, per_agency, notes, tokens.issue(self.vault, token))
 
-    def press(self, token: str, signer: SigningKey, document: bytes = b"") -> OrderReceipt:
-        """Enter what was previewed, signed by the court; pressing twice enters it once. Raises as ``Orders.submit``."""
-        order = self._order(token, document)
+    def pressing(self, token: str, *, party: PartyId, user: UserId) -> Token:
+        """Return what pressing this token would enter: what a page must have confirmed is decided by it alone."""
+        return tokens.read(self.vault, token, Clerk(party, user))
+
+    def press(self, token: str, signer: SigningKey, document: bytes = b"", *, party: PartyId, user: UserId) -> OrderReceipt:
+        """Enter what was previewed, signed by the clerk's party; pressing twice enters it once, however late.
+
+        A second press with another document is a Conflict: the first document stands. Raises as ``pressing`` and
+        ``Orders.submit``.
+        """
+        held = self.pressing(token, party=party, user=user)
+        with self.lock if document else nullcontext():  # or one press could drop the document that another just entered
+            return self._press(held, signer, document)
+
+    def _press(self, held: Token, signer: SigningKey, document: bytes) -> OrderReceipt:
+        order = self._order(held, document)
+        new = self.ledger.seen(held.clerk.party, held.order_id) is None
+        if new:
+            tokens.check_age(held, self.journal.now())
+            self.papers.keep(held.name, document)
         entry = self.journal.entry(order, key=order.order_id, signer=signer, source="desk")
-        return self.orders.submit(entry)
+        try:
+            return self.orders.submit(entry)
+        except (InvalidInput, NotPermitted, NotAppended, Conflict) as error:
+            if new:
+                self.papers.drop(held.name, document)  # it was not entered, so nothing of it is kept
+            elif isinstance(error, Conflict):
+                raise Conflict(
+                    "This order was entered already, with another document or with none; that one stands.",
+                    advice="Open its receipt. A further document takes a new order.",
+                    order_id=held.order_id,
+                ) from None
+            raise
 
     def _named(self, numbers: Mapping[e.IndexKind, str], agency: Ori | None) -> tuple[e.BlindIndex, ...]:
         given = {kind: number for kind, number in numbers.items() if kind in NUMBERS and number.strip()}
@@ -94,43 +127,19 @@ class Seal:
                 f"This number cannot be used: {error}.", advice="Write the number as the court or the agency prints it."
             ) from None
 
-    def _token(self, what: str, order: e.Cover) -> str:
-        body = {
-            "what": what,
-            "order": order.order_id,
-            "statute": order.statute,
-            "mode": order.mode if isinstance(order, e.RecordsSealed) else "",
-            "records": order.records,
-            "indexes": [(i.kind, i.key_version, i.tag) for i in order.indexes],
-            "at": self.journal.now().isoformat(),
-        }
-        sealed = sealing.seal(self.vault.issue(PREVIEW_KEY), json.dumps(body).encode(), context=b"preview")
-        return sealed.hex()
+    def _order(self, token: Token, document: bytes) -> e.RecordsSealed | e.RecordsExpunged:
+        """Return the order that a token stands for: the same bytes however often it is pressed."""
+        common = (token.records, token.indexes, token.issued_at)
+        digest, numbers = self.papers.digest(token.name, document), self.papers.sealed(token.name, token.numbers)
+        if token.destroys:
+            return e.RecordsExpunged(token.order_id, token.statute, *common, digest, token.clerk.user, numbers)
+        return e.RecordsSealed(token.order_id, token.mode, token.statute, *common, digest, token.clerk.user, numbers)
 
-    def _order(self, token: str, document: bytes) -> e.RecordsSealed | e.RecordsExpunged:
-        try:
-            plain = sealing.unseal(self.vault.issue(PREVIEW_KEY), bytes.fromhex(token), context=b"preview")
-        except ValueError:
-            raise InvalidInput("This preview is not ours.", advice="Preview the order again, then press.") from None
-        body = json.loads(plain)
-        issued_at = datetime.fromisoformat(body["at"])
-        if self.journal.now() - issued_at > PREVIEW_LASTS:
-            raise InvalidInput("This preview is too old.", advice="Preview the order again: what it covers may have changed.")
-        order_id, records = OrderId(body["order"]), tuple(map(RecordId, body["records"]))
-        indexes = tuple(e.BlindIndex(e.IndexKind(kind), version, tag) for kind, version, tag in body["indexes"])
-        if body["what"] == EXPUNGE:
-            return e.RecordsExpunged(order_id, body["statute"], records, indexes, issued_at)
-        kept = self._keep(order_id, document) if document else b""
-        return e.RecordsSealed(order_id, body["mode"], body["statute"], records, indexes, issued_at, kept)
 
-    def _keep(self, order_id: OrderId, document: bytes) -> bytes:
-        """Keep the court's document encrypted, and return the keyed digest that binds the order to it."""
-        if len(document) > DOCUMENT_BYTES_MAX:
-            raise TooLarge("The order's document is over 10 MB.", advice="Send a smaller scan.")
-        name = f"order/{order_id}/document"
-        key = self.vault.issue(name)
-        self.photos.put(name, sealing.seal(key, document, context=name.encode()))
-        return hmac.digest(key, document, "sha256")
+def _typed(numbers: Mapping[e.IndexKind, str], agency: Ori | None) -> dict[str, str]:
+    """Return the numbers as a person typed them, by kind; a booking number with its agency."""
+    typed = {str(kind): number.strip() for kind, number in numbers.items() if number.strip()}
+    return typed | ({"agency": agency} if agency and e.IndexKind.BOOKING in typed else {})
 
 
 def _notes(what: str, covers: tuple[Covered, ...]) -> tuple[str, ...]:

@@ -253,13 +253,14 @@ def seal(teller: Teller, world: World, answer: SearchAnswer) -> Sealing:
     exchange, record = world.exchange, records_of(world, answer)[0]
     booking = world.bookings[record]
     numbers = {IndexKind.COURT_CASE: booking.court_case or ""}
-    preview = exchange.seal.preview("seal", "ny-cpl-160.50", numbers, None, party=COURT, user=world.people["clerk"].user_id)
+    clerk = world.clerk
+    preview = exchange.seal.preview("seal", "ny-cpl-160.50", numbers, None, **clerk)
     per = ", ".join(f"{w.AGENCIES[Ori(o)][0]}: {n}" for o, n in preview.per_agency.items())
     teller.say(f"court case {booking.court_case}, New York CPL 160.50 → {preview.mode}; it covers {per}")
     with Ceaseless(world) as searching:
         searching.wait(3)
         pressed = time.monotonic()
-        receipt = exchange.seal.press(preview.token, exchange.keyring.signer(COURT))
+        receipt = exchange.seal.press(preview.token, exchange.keyring.signer(COURT), **clerk)
         receipted = time.monotonic()
         searching.wait(4)
     before = [(t, a) for t, a in searching.answers if a.place < receipt.position][-1]

@@ -72,9 +72,10 @@ def expunge(teller: Teller, world: World, sealing: Sealing) -> None:
     fingerprints = exchange.purge.fingerprints([sealing.record])
     before = exchange.purge.scan(fingerprints)
     numbers = {IndexKind.COURT_CASE: booking.court_case or ""}
-    preview = exchange.seal.preview("expunge", "wi-165.84", numbers, None, party=COURT, user=world.people["clerk"].user_id)
+    clerk = world.clerk
+    preview = exchange.seal.preview("expunge", "wi-165.84", numbers, None, **clerk)
     pressed = time.monotonic()
-    receipt = exchange.seal.press(preview.token, exchange.keyring.signer(COURT))
+    receipt = exchange.seal.press(preview.token, exchange.keyring.signer(COURT), **clerk)
     while not exchange.ledger.rows(Certificate, order_id=receipt.order_id) and time.monotonic() - pressed < SETTLE_SECONDS:
         time.sleep(0.05)
     seconds = time.monotonic() - pressed

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypedDict
 
 from PIL import Image
 
 from comity.bootstrap import Exchange
 from comity.client import Booking, Charge, Publisher
 from comity.domain.entries import RecordClass
-from comity.domain.ids import Ori, PartyId, RecordId
+from comity.domain.ids import Ori, PartyId, RecordId, UserId
 from comity.errors import Unavailable
 from comity.ports import Person
 from comity.serving import Server
@@ -36,6 +37,13 @@ CAPTURED_AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 OFFENCES = ("burglary", "robbery", "fraud", "assault")
 
 
+class Clerk(TypedDict):
+    """Who enters an order."""
+
+    party: PartyId
+    user: UserId
+
+
 @dataclass
 class World:
     """What the story knows: who may do what, and which record is whose. An agency's system keeps its own bookings."""
@@ -44,6 +52,11 @@ class World:
     server: Server = field(init=False)
     people: dict[str, Person] = field(default_factory=dict)
     bookings: dict[RecordId, Booking] = field(default_factory=dict)
+
+    @property
+    def clerk(self) -> Clerk:
+        """Return who enters the demo's orders, as the acts take it."""
+        return {"party": COURT, "user": self.people["clerk"].user_id}
 
     def session(self, who: str) -> str:
         """Sign somebody in and return their session's token."""

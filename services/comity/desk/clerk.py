@@ -7,13 +7,14 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
-from comity.acts.preview import EXPUNGE
+from comity.acts.tokens import EXPUNGE
 from comity.desk.forms import Form, Sent
 from comity.desk.pages import Pages
 from comity.desk.services import DeskServices
@@ -28,6 +29,7 @@ from comity.web.session import role
 Clerk = Annotated[Person, Depends(role(CLERK))]
 
 CONFIRMATION = "expunge"
+TOKEN_CHARS_MAX = 1_000_000  # it names up to 1,000 records: 100 KB
 ORDERS_SHOWN_MAX = 25
 TIMES_MAX = 10_000
 FIELDS = ("what", "statute", "booking", "agency", "court_case", "atn")
@@ -98,28 +100,28 @@ class ClerkPages:
         """Show what an order would cover, per agency and without faces; or the form again, with what is wrong."""
         try:
             numbers = {kind: form.text(name) for kind, name in NUMBERS.items()}
-            preview = self._services.seal.preview(
-                form.text("what"), form.text("statute"), numbers, form.agency("agency"), party=person.party, user=person.user_id
-            )
+            ask = partial(self._services.seal.preview, form.text("what"), form.text("statute"), numbers)
+            preview = ask(form.agency("agency"), party=person.party, user=person.user_id)
         except ComityError as error:
             return self._form(request, person, _values(form), error)
         states: dict[str, Counter[str]] = {}
         for covered in preview.covers:
             states.setdefault(covered.owner, Counter())[covered.state] += 1
-        return self._page(
-            request, "order_preview.html", person, preview=preview, states=states, expunge=EXPUNGE, confirmation=CONFIRMATION
-        )
+        page = partial(self._page, request, "order_preview.html", person, confirmation=CONFIRMATION)
+        return page(preview=preview, states=states, destroys=preview.what == EXPUNGE)
 
     def press(self, person: Clerk, form: Sent) -> Response:
         """Enter the previewed order, once however often it is pressed, and lead to its receipt."""
-        if form.text("what") == EXPUNGE and form.text("confirmation").casefold() != CONFIRMATION:
+        token = form.text("token", chars_max=TOKEN_CHARS_MAX)
+        destroys = self._services.seal.pressing(token, party=person.party, user=person.user_id).destroys
+        if destroys and form.text("confirmation").casefold() != CONFIRMATION:  # by what it is, whatever the form says
             raise InvalidInput(
                 "An expungement destroys for ever, so it is confirmed in writing; nothing was entered.",
                 advice=f"Go back and type the word {CONFIRMATION} beside the button.",
             )
-        token = form.text("token", chars_max=1_000_000)  # it names up to 1,000 records
         signer = self._services.keyring.signer(person.party)
-        receipt = self._services.seal.press(token, signer, form.file("document"))
+        press = partial(self._services.seal.press, token, signer, form.file("document"))
+        receipt = press(party=person.party, user=person.user_id)
         if not receipt.repeated:
             self._times.remember(receipt.order_id, receipt.appended_at_ms)
         return RedirectResponse(f"/desk/orders/{receipt.order_id}", HTTPStatus.SEE_OTHER)

@@ -46,12 +46,16 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Statute:
-    """The law an order names, and the mode that follows; no mode means that it binds no police record."""
+    """The law an order names, and the mode that follows; no mode means that it binds no police record.
+
+    ``due``: when a law that destroys wants it done, in words.
+    """
 
     slug: str
     title: str
     mode: str | None
     why: str = ""
+    due: str = ""
 
 
 THRESHOLDS: dict[str, str] = {
@@ -140,7 +144,7 @@ OFFENCES: dict[str, str] = {
 MODES: dict[str, Mode] = {
     m.slug: m
     for m in (
-        Mode("DESTROY", "Hidden from everyone, then destroyed", owner_searches=False, destroys=True),
+        Mode("DESTROY", "Hidden from everyone; an expungement destroys", owner_searches=False, destroys=True),
         Mode("COURT_ORDER_ONLY", "Hidden from everyone; a court may open it", owner_searches=False, destroys=False),
         Mode("CRIMINAL_JUSTICE_ONLY", "Hidden from every peer; the owner keeps it", owner_searches=True, destroys=False),
         Mode("ANNOTATE", "Hidden from every peer; the owner sees it with its disposition", owner_searches=True, destroys=False),
@@ -150,12 +154,27 @@ MODES: dict[str, Mode] = {
 STATUTES: dict[str, Statute] = {
     s.slug: s
     for s in (
-        Statute("ca-pc-851.8", "California Penal Code 851.8: factual innocence, seal and destroy", "DESTROY"),
+        Statute(
+            "ca-pc-851.8",
+            "California Penal Code 851.8: factual innocence, seal and destroy",
+            "DESTROY",
+            due="The law seals the record for three years from the arrest, and has it destroyed then.",
+        ),
         Statute("ca-pc-851.91", "California Penal Code 851.91: arrest without conviction", "CRIMINAL_JUSTICE_ONLY"),
         Statute("ny-cpl-160.50", "New York CPL 160.50: terminated in favour of the accused", "COURT_ORDER_ONLY"),
-        Statute("il-20-ilcs-2630-5.2", "20 ILCS 2630/5.2: expungement", "DESTROY"),
+        Statute(
+            "il-20-ilcs-2630-5.2",
+            "20 ILCS 2630/5.2: expungement",
+            "DESTROY",
+            due="The law has the record destroyed within 60 days of the order's service.",
+        ),
         Statute("mn-609a", "Minnesota Statutes, chapter 609A", "CRIMINAL_JUSTICE_ONLY"),
-        Statute("wi-165.84", "Wisconsin Statutes 165.84(1): released without charge, or cleared", "DESTROY"),
+        Statute(
+            "wi-165.84",
+            "Wisconsin Statutes 165.84(1): released without charge, or cleared",
+            "DESTROY",
+            due="The law gives the record back at the person's request, so nothing is to be kept once that is there.",
+        ),
         Statute(
             "wi-973.015",
             "Wisconsin Statutes 973.015: expungement of the court's record",
@@ -164,6 +183,8 @@ STATUTES: dict[str, Statute] = {
         ),
     )
 }
+
+NOT_DESTROYED = "A seal destroys nothing, now or later by itself: the expungement under the same law does, when it is entered."
 
 RIGHTS = ("search", "view", "reveal")
 REQUESTER_CLASSES = ("municipal", "county", "state", "federal", "tribal", "foreign")
@@ -191,3 +212,11 @@ def digest() -> bytes:
     purposes = [(*astuple(p)[:3], sorted(p.classes), p.why, p.source) for p in PURPOSES.values()]
     tables = (purposes, THRESHOLDS, OFFENCES, [astuple(m) for m in MODES.values()], [astuple(s) for s in STATUTES.values()])
     return hashlib.sha256(repr(tables).encode()).digest()
+
+
+def destruction(statute: str) -> str:
+    """Return what becomes of the bytes under a seal by a statute that destroys, and when; empty for any other."""
+    law = STATUTES.get(statute)
+    if law is None or law.mode is None or not MODES[law.mode].destroys:
+        return ""
+    return f"{NOT_DESTROYED} {law.due}".strip()

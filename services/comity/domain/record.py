@@ -57,12 +57,16 @@ TRANSITIONS: dict[State, dict[type, State]] = {
 
 
 def decide(state: State, what: type) -> str | None:
-    """Return why this makes no sense for a record in this state, for a preview to show; None where it may be done."""
+    """Return what a preview must say of doing this to a record in this state; None where it simply changes its state."""
     if what not in TRANSITIONS[state]:
         return f"It is {state}: {what.__name__} has nothing to act on."
-    if TRANSITIONS[state][what] is state and what is not e.RecordsAdmitted:
-        return f"It is {state} already; this order would change nothing."
-    return None
+    if TRANSITIONS[state][what] is not state or what is e.RecordsAdmitted:
+        return None
+    if state is not State.EXPUNGED:  # whoever entered the other order may end it: this one then goes on
+        return f"It is {state} already by another order; yours will stand beside it, and stay where that one ends."
+    if what in e.Lift.__args__:
+        return "It is expunged: that has no end."
+    return "It is expunged already, for ever; yours will stand beside that order."
 
 
 def evolve(state: State, what: type) -> State:

@@ -75,13 +75,16 @@ def enter_order(
     token: Annotated[str, Form(min_length=1, max_length=TOKEN_CHARS_MAX, description="From the preview.")],
     document: Annotated[UploadFile | None, File(description="The court's document, kept encrypted.")] = None,
 ) -> m.ReceiptOut:
-    """Enter exactly what was previewed, signed with the key of the clerk's court; pressing twice enters it once.
+    """Enter exactly what this person previewed, signed with the key of their party; pressing twice enters it once.
+
+    A second press with another document is a 409: the first document stands.
 
     From the receipt's position on nobody finds these records, except as the mode says.
     """
     content = document.file.read() if document else b""
     with services.once(key, person, "orders", token, content):
-        receipt = receipt_of_order(services.seal.press(token, services.keyring.signer(person.party), content))
+        signer = services.keyring.signer(person.party)
+        receipt = receipt_of_order(services.seal.press(token, signer, content, party=person.party, user=person.user_id))
     made(response, f"{BASE}/orders/{receipt.event_id}", again=receipt.repeated)
     return receipt
 

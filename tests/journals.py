@@ -247,6 +247,12 @@ class PureLedger:
     def every(self, kind: type[RowT], /, **where: str) -> Iterator[RowT]:
         return iter(self.rows(kind, **where))
 
+    def ticks_before(self, position: int, count: int) -> tuple[p.Tick, ...]:
+        return self.memory.ticks_before(position, count)
+
+    def ticks_from(self, position: int, count: int) -> tuple[p.Tick, ...]:
+        return self.memory.ticks_from(position, count)
+
     def signing_keys(self) -> tuple[p.Key, ...]:
         return self._all(p.Key)
 
@@ -303,6 +309,11 @@ class Core:
     def say(self, event: e.Event, party: str = EXCHANGE) -> int:
         """Append an event as this party; return its position."""
         return self.append(signed(event, party))
+
+    def tick(self, at: datetime) -> int:
+        """Enter a tick when the log's clock says so too; return its position."""
+        self.now = self.log.now = at
+        return self.say(e.ClockTicked(at))
 
     def append(self, entry: Entry) -> int:
         """Append an entry as it is; return its position."""

@@ -16,6 +16,7 @@ from typing import Any, Self
 import structlog
 
 from comity.acts.alarms import Alarms
+from comity.acts.clock import TimeKeeping
 from comity.acts.enrol import Enrol
 from comity.acts.index_keys import IndexKeys
 from comity.acts.indexes import Indexer
@@ -151,6 +152,7 @@ class Exchange:
         self.register = Register(self.journal, self.ledger, self.watch, self.keyring.issue(ADMINISTRATOR))
         self.previews = Previews(journal=self.journal, ledger=self.ledger, vault=self.vault, release=self.release)
         self.papers = Papers(self.vault, self.photos)
+        self.time_keeping = TimeKeeping(self.journal, self.ledger, self.watch, self.keyring.issue(ADMINISTRATOR))
         self.seal = Seal(
             journal=self.journal,
             previews=self.previews,
@@ -345,17 +347,17 @@ class Exchange:
 
     def status(self) -> dict[str, Any]:
         """Return every position and lag, what stands still and why, and how old the clock is."""
-        facts = self.ledger.facts("", [], self.watch.position)
-        tick = facts.clock(facts.applied)
+        clock = self.time_keeping.show()
         return {
             "log": self.settings.kafka or "sqlite",
             "journal": {"end": self.log.end(JOURNAL), "applied": self.watch.position, "failure": self.watch.failure},
-            "clock_age_seconds": None if tick is None else round((self.now() - tick).total_seconds(), 1),
+            "clock_age_seconds": clock.age_seconds,
+            "clock_held_by": clock.held_by,
             "templates": len(self.gallery),
             "agencies": len(self.ledger.rows(Agency)),
             "alarms": [
                 {"kind": a.kind, "what": a.what, "advice": a.advice, "count": a.count, "since": a.since.isoformat()}
-                for a in self.alarms.all()
+                for a in (*clock.alarms, *self.alarms.all())
             ],
             "followers": {
                 name: {"lag": f.lag(), "failure": f.failure, "at": {str(s.topic): n for s, n in f.positions.items()}}

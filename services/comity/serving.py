@@ -68,7 +68,14 @@ def http(exchange: Exchange, hosts: Collection[str] = ()) -> ASGIApp:
         once=once,
     )
     operation_services = operations_app.OperationServices(
-        identity=x.identity, ledger=x.ledger, log=x.log, status=x.status, exposures=x.exposures, fsck=x.fsck, rebuild=x.rebuild
+        identity=x.identity,
+        ledger=x.ledger,
+        log=x.log,
+        clock=x.time_keeping,
+        status=x.status,
+        exposures=x.exposures,
+        fsck=x.fsck,
+        rebuild=x.rebuild,
     )
     desk_services = desk_app.DeskServices(
         seal=x.seal,

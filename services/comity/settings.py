@@ -35,4 +35,4 @@ class Settings(BaseSettings):
     master_key: SecretStr | None = Field(default=None, description="32 bytes in hex or base64; else a 0600 file in the home.")
     cache: Path | None = Field(default=None, description="Folded models and Kafka's jars; default ~/.cache/comity.")
     probe_days: float = Field(default=30.0, gt=0, le=365, description="How long a search's probe is kept for review.")
-    tick_seconds: float = Field(default=10.0, gt=0, le=30, description="How often the exchange's clock is entered.")
+    tick_seconds: float = Field(default=10.0, ge=1, le=30, description="How often the exchange's clock is entered.")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+import ticks
 from comity.acts.release import suppressions
 from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import SqlLedger
 from comity.domain import entries as e
 from comity.domain import posting as p
 from comity.domain.authority import COUNTED_ONCE, event_id, refuse
+from comity.domain.clock import Clock, NoRuling
 from comity.domain.entries import IndexKind, RecordClass
 from comity.domain.ids import GrantId, KeyId, Ori, PartyId
 from comity.domain.judge import Facts, Question, Verdict, bound, verdict
@@ -49,9 +52,9 @@ from journals import (
     tag,
     unseal,
 )  # fmt: skip
+from ticks import Held, plainly
 
 EXAMPLES = 25
-APPENDED_AT = minutes(8)  # of the times drawn, 0 to 9, only the last is ahead of it
 NUMBERS, ORDERS, GRANTS = (1, 2, 3, 4), ("o1", "o2", "o3"), ("g1", "g2")
 OWNERS = {1: A, 2: A, 3: B, 4: C}
 # Few words, so that records share them: what makes kin, and what orders name before anything bears it.
@@ -71,6 +74,7 @@ class Said:
     event: e.JournalEntry
     party: str
     harm: str = ""
+    appended_at: datetime = BASE
 
     def entry(self) -> Entry:
         """Return the bytes of it."""
@@ -92,7 +96,12 @@ class Said:
 HARMS = st.sampled_from([*[""] * 14, "garbage", "no headers", "tombstone", "forged", "renamed"])
 numbers = st.lists(st.sampled_from(NUMBERS), max_size=2)
 indexes = st.lists(st.sampled_from(INDEXES), max_size=2)
-orders, times = st.sampled_from(ORDERS), st.integers(0, 9).map(minutes)
+orders, times = st.sampled_from(ORDERS), st.integers(0, 9).map(lambda count: minutes(5 * count))
+# How much later than the entry before an entry is appended; and how far ahead of that a tick is.
+STEPS = st.sampled_from(
+    [timedelta(0), *[timedelta(minutes=5)] * 6, timedelta(minutes=20), timedelta(hours=3), timedelta(hours=-3)]
+)
+AHEAD = st.sampled_from([*[timedelta(0)] * 5, timedelta(seconds=-30), timedelta(seconds=6)])
 signers = st.sampled_from([COURT, COURT, OTHER_COURT, *AGENCIES, EXCHANGE])
 
 
@@ -134,7 +143,10 @@ def shared(draw: st.DrawFn) -> Said:
 
 
 others = st.one_of(
-    times.map(lambda at: Said(e.ClockTicked(at), EXCHANGE)),
+    st.builds(
+        lambda first, last: Said(e.TicksVoided(first, last, "wrong"), ADMINISTRATOR), st.integers(12, 30), st.integers(12, 40)
+    ),
+    st.integers(12, 40).map(lambda position: Said(e.ClockConfirmed(position, "right"), ADMINISTRATOR)),
     st.builds(
         lambda party, void_from: Said(e.KeyRevoked(key(party).kid, void_from), ADMINISTRATOR),
         st.sampled_from([*AGENCIES, *COURTS]),
@@ -161,22 +173,28 @@ BEGINNING = beginning()
 @st.composite
 def histories(draw: st.DrawFn) -> list[Said]:
     """Return a journal: what lets everybody see everything, then anything, some of it harmed, some of it twice."""
-    said = list(BEGINNING)
+    said, now = list(BEGINNING), BASE
+    clock: list[st.SearchStrategy[Said] | str | None] = ["tick", "tick", "tick"]
+    kinds = [admissions(), admissions(), ordered(), ordered(), ordered(), shared(), others, None, *clock]
     for _ in range(draw(st.integers(6, 24))):
-        kind = draw(st.sampled_from([admissions(), admissions(), ordered(), ordered(), ordered(), shared(), others, None]))
-        one = draw(st.sampled_from(said)) if kind is None else draw(kind)
-        said.append(replace(one, harm=draw(HARMS)))
+        kind, now = draw(st.sampled_from(kinds)), now + draw(STEPS)
+        if isinstance(kind, str):
+            one = Said(e.ClockTicked(now + draw(AHEAD)), EXCHANGE)
+        else:
+            one = draw(st.sampled_from(said)) if kind is None else draw(kind)
+        said.append(replace(one, harm=draw(HARMS), appended_at=now))
     return said
 
 
 def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
     """Return what this journal comes to by the rules alone, without bytes: rows, and the refused with their reasons."""
     memory, refused, taken = p.MemoryLedger(), dict[int, str](), dict[tuple[str, str], e.JournalEntry]()
+    clock = Clock(Held(memory), 0, None)
     for at, one in enumerate(said):
         held = memory.rows[p.Key].get((key(one.party).kid,))
         assert held is None or isinstance(held, p.Key)
         signer = held if held is not None and held.holds(at) else None
-        refusal = refuse(one.event, signer, founded=bool(memory.rows[p.Exchange]), at=APPENDED_AT)
+        refusal = refuse(one.event, signer, founded=bool(memory.rows[p.Exchange]), at=one.appended_at)
         own = event_id(one.event)
         if one.harm in ("garbage", "no headers", "tombstone"):
             refused[at] = "undecodable"
@@ -194,7 +212,14 @@ def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
             if isinstance(one.event, COUNTED_ONCE):
                 taken[one.party, str(own)] = one.event
             who = p.Signer(registered(one.party, ROLES[one.party]).party, ROLES[one.party], key(one.party).kid)
-            memory.execute(p.post(one.event, at, who, APPENDED_AT), at)
+            changes = p.post(one.event, at, who, one.appended_at)
+            try:
+                changes += clock.post(one.event, changes, at, who.kid, one.appended_at)
+                memory.execute(changes, at)
+            except NoRuling as error:
+                refused[at] = error.reason
+            clock.committed()
+        clock.passed(one.appended_at)
     return memory, refused
 
 
@@ -210,8 +235,8 @@ def played(sql: SqlLedger, said: list[Said], sizes: list[int] | None = None) -> 
     """Return the journal applied to the emptied ledger, in batches of these sizes."""
     sql.reset()
     core = Core(sql)
-    core.log.now = APPENDED_AT
     for one in said:
+        core.log.now = one.appended_at
         core.append(one.entry())
     list(core.batches(sizes or []))
     return core
@@ -286,16 +311,15 @@ def test_a_replay_from_zero_gives_the_rows_that_stood_live(sql: SqlLedger, said:
 @settings(SETTINGS, max_examples=3 * EXAMPLES)
 @given(said=histories(), data=st.data())
 def test_sql_judges_as_the_pure_judgement_does(sql: SqlLedger, said: list[Said], data: st.DataObject) -> None:
-    """Rules 1-4: all records, requesters and purposes, at any place; also as of a later place by the same facts."""
+    """Rules 1-4: all records, requesters and purposes, at any place; also as of all that is applied by the same facts."""
     memory, _ = reference(said)
     played(sql, said)
     everything, end = whole(memory, len(said)), len(said)
     for place in {end, *data.draw(st.lists(st.integers(len(BEGINNING), end), max_size=2))}:
-        later = data.draw(st.integers(place, end))
         for question in questions():
             for number in NUMBERS:  # alone: among the others its kin would come by themselves
                 facts = sql.facts(question.requester, [record(number)], place)
-                for as_of in (place, later):
+                for as_of in (place, end):  # the clock is given as of these two
                     pure = verdict(everything, question, record(number), as_of)
                     assert verdict(facts, question, record(number), as_of) is pure, (number, question, as_of)
 
@@ -314,7 +338,7 @@ def test_what_a_preview_shows_is_what_the_order_binds_once_it_is_entered(
     order, end = seal("previewed", *named, indexes=tags), len(said)
     played(sql, said)
     role = e.Role.COURT if party in COURTS else e.Role.AGENCY
-    rows_of = suppressions(order, p.Signer(PartyId(party), role, KeyId("")), end, APPENDED_AT)
+    rows_of = suppressions(order, p.Signer(PartyId(party), role, KeyId("")), end, said[-1].appended_at)
     shown = {row.record_id for row in bound(sql.reach([row.target for row in rows_of], end), rows_of, end)}
     memory, refused = reference([*said, Said(order, party)])
     assume(end not in refused)
@@ -328,15 +352,13 @@ def covered(said: list[Said], refused: dict[int, str], number: int, place: int) 
     """Say by what the orders mean whether one of them covers this record at a place: by its id or its own indexes."""
     standing: dict[tuple[str, str], e.Cover] = {}
     bears = set[e.BlindIndex]()
-    now = BASE.replace(year=1999)
+    settled = plainly([ticked(one, refused=at in refused) for at, one in enumerate(said[:place])]).settled
     for at, one in enumerate(said[:place]):
         if at in refused:
             continue
         event = one.event
         if isinstance(event, e.RecordsAdmitted) and event.records[0].record_id == record(number):
             bears |= set(event.records[0].indexes)
-        elif isinstance(event, e.ClockTicked) and event.at <= APPENDED_AT + p.TICK_AHEAD_MAX:
-            now = max(now, event.at)
         elif isinstance(event, e.RecordsSealed | e.RecordsProvisionallySealed | e.RecordsExpunged):
             if not any(s.event == event and s.party == one.party for i, s in enumerate(said[:at]) if i not in refused):
                 standing[one.party, event.order_id] = event
@@ -345,9 +367,15 @@ def covered(said: list[Said], refused: dict[int, str], number: int, place: int) 
     return any(
         (record(number) in order.records or bears & set(order.indexes))
         and (party in COURTS or party == OWNERS[number])
-        and not (isinstance(order, e.RecordsProvisionallySealed) and order.lapses_at <= now)
+        and not (isinstance(order, e.RecordsProvisionallySealed) and settled is not None and order.lapses_at <= settled)
         for (party, _), order in standing.items()
     )
+
+
+def ticked(one: Said, *, refused: bool) -> ticks.Said:
+    """Return what an entry says of the clock."""
+    about = isinstance(one.event, e.ClockTicked | e.TicksVoided | e.ClockConfirmed) and not refused
+    return ticks.Said(one.appended_at, one.event if about else None)  # type: ignore[arg-type]
 
 
 def void(said: list[Said], refused: dict[int, str], at: int, place: int) -> bool:

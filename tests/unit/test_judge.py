@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 
@@ -123,37 +122,6 @@ def test_a_revocation_ends_a_grant_at_its_place_and_only_the_owner_may_revoke(co
     assert core.verdict(1, B, as_of=place + 1) is NOT_GRANTED
 
 
-def test_a_grant_expires_by_a_tick_and_by_nothing_else(core: Core) -> None:
-    """Rule 8: time enters only as entries."""
-    core.say(grant("g2", A, C, expires_at=minutes(5)), A)
-    core.now = core.log.now = minutes(60)
-    assert core.verdict(1, C) is STANDS
-    core.say(e.ClockTicked(minutes(5) - timedelta(milliseconds=1)))
-    assert core.verdict(1, C) is STANDS
-    core.say(e.ClockTicked(minutes(5)))
-    assert core.verdict(1, C) is NOT_GRANTED
-
-
-def test_a_lower_tick_revives_nothing(core: Core) -> None:
-    """Rule 8: lower ticks do nothing."""
-    core.log.now = minutes(60)
-    core.say(grant("g2", A, C, expires_at=minutes(5)), A)
-    core.say(e.ClockTicked(minutes(6)))
-    core.say(e.ClockTicked(minutes(1)))
-    assert core.verdict(1, C) is NOT_GRANTED
-
-
-def test_a_tick_far_ahead_of_its_own_append_time_is_void(core: Core) -> None:
-    """Rule 8: a clock that runs ahead ends no seal."""
-    core.say(provisional("o1", 1, lapses_at=minutes(5)), COURT)
-    core.log.now = minutes(5) - timedelta(seconds=6)
-    core.say(e.ClockTicked(minutes(5)))
-    assert core.verdict(1, B) is SUPPRESSED
-    core.log.now = minutes(5) - timedelta(seconds=5)
-    core.say(e.ClockTicked(minutes(5)))
-    assert core.verdict(1, B) is STANDS
-
-
 def test_without_any_tick_no_grant_holds() -> None:
     """Rule 8: nothing is known not to have expired."""
     facts = Facts(
@@ -192,16 +160,6 @@ def test_of_two_orders_the_stricter_counts(core: Core) -> None:
     core.say(unseal("u1", "o2", of=OTHER_COURT), OTHER_COURT)
     assert core.verdict(1, A) is STANDS
     assert core.verdict(1, B) is SUPPRESSED
-
-
-def test_a_provisional_seal_hides_from_all_and_lapses_by_a_tick_alone(core: Core) -> None:
-    """R11, rule 8."""
-    core.say(provisional("o1", 1, lapses_at=minutes(5)), COURT)
-    core.now = core.log.now = minutes(60)
-    assert core.verdict(1, A) is SUPPRESSED
-    place = core.say(e.ClockTicked(minutes(5)))
-    assert core.verdict(1, B, as_of=place) is SUPPRESSED
-    assert core.verdict(1, B) is STANDS
 
 
 def test_a_provisional_seal_can_be_lifted_and_a_lift_ends_nothing_else(core: Core) -> None:

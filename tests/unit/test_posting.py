@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -110,13 +109,6 @@ def test_only_the_owner_of_a_grant_revokes_it() -> None:
     (row,) = rows(grant("g", A, B), OWNER)
     assert isinstance(row, p.Grant)
     assert (row.owner, row.grantee) == (A, B)
-
-
-def test_a_tick_up_to_five_seconds_ahead_is_entered_and_a_later_one_is_void() -> None:
-    """Rule 8."""
-    last = BASE + timedelta(seconds=5)
-    assert rows(e.ClockTicked(last), EXCHANGE) == [p.Tick(entered=7, kid=K, entered_at=BASE, at=last)]
-    assert rows(e.ClockTicked(BASE + timedelta(seconds=5, milliseconds=1)), EXCHANGE) == []
 
 
 def test_what_is_only_said_changes_nothing() -> None:

@@ -16,9 +16,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, TypeVar
 
+from comity.acts.clock import Freshness
 from comity.acts.journal import Journal
 from comity.domain import entries as e
 from comity.domain.ids import RecordId
@@ -31,7 +32,6 @@ ATTEMPTS_MAX = 6  # a storm of seals may upset some; then 503
 WAIT_SECONDS = 2.0  # how long the ledger is waited for
 AGE_SECONDS_MAX = 1.0  # an older answer is released again
 EXHAUSTED, FAILED = "attempts-exhausted", "failed"  # why a search was withheld
-TICK_AGE_MAX = timedelta(seconds=60)  # rule 8: without a clock nothing expires, so nothing is shown
 
 Answer = TypeVar("Answer")
 Said = TypeVar("Said", "Proposal", "OrderProposal")
@@ -117,6 +117,7 @@ class Release:
 
     def __init__(self, journal: Journal, ledger: LedgerView, watch: Watch) -> None:
         self._journal, self._ledger, self._watch = journal, ledger, watch
+        self._fresh = Freshness(journal.now)
 
     def __call__(
         self,
@@ -190,16 +191,8 @@ class Release:
     def _check(self, facts: Facts, place: int) -> None:
         if facts.applied < place:  # a ledger restored underneath: what was waited for is not what was read
             raise LedgerBehind("The ledger went back while it was read; nothing was disclosed.", advice="Try again.")
-        self._check_clock(facts, place)
+        self._fresh.check(facts.clock(place))
         self._check_key(facts, place)
-
-    def _check_clock(self, facts: Facts, place: int) -> None:
-        tick: datetime | None = facts.clock(place)
-        if tick is None or self._journal.now() - tick > TICK_AGE_MAX:
-            raise Unavailable(
-                "The exchange's clock has stopped, so grants and seals cannot be judged; nothing was disclosed.",
-                advice="Wait for the next tick; if it does not come, look at the clock in `comity status`.",
-            )
 
     def _give_up(self, entered: Proposal | OrderProposal | None, reason: str) -> None:
         """Enter that a search was not answered after all, so that no audit counts it as a disclosure."""

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rebuild": ("operate", "Make the ledger, the gallery or the photographs anew from the log."),
     "exposures": ("operate", "Show who was shown a record: what no order can take back."),
     "journal": ("operate", "List the journal's entries by position; what is encrypted stays so."),
+    "clock": ("clock", "Show the exchange's clock; confirm a tick, or void wrong ones."),
     "agency": ("parties", "Register agencies, and list them."),
     "court": ("parties", "Register courts, and list them."),
     "user": ("people", "Let people sign in, and list them."),

@@ -35,12 +35,17 @@ def status(ctx: typer.Context) -> None:
 
 def _show_status(now: dict[str, Any]) -> None:
     journal, clock = now["journal"], now["clock_age_seconds"]
+    held = ("Lapses", f"held by the tick at {now['clock_held_by']}: comity clock show")
     fields(
         "",
         [
             ("Log", now["log"]),
             ("Journal", f"{journal['applied']} of {journal['end']} entries applied"),
-            ("Clock", "no tick yet" if clock is None else f"{clock} s old"),
+            (
+                "Clock",
+                "no tick yet" if clock is None else f"{clock} s old" if clock >= 0 else f"{-clock} s AHEAD of this machine's",
+            ),
+            *([held] if now["clock_held_by"] is not None else []),
             ("Templates", now["templates"]),
             ("Agencies", now["agencies"]),
             *([("Stopped", journal["failure"])] if journal["failure"] else []),

@@ -19,13 +19,13 @@ from anyio import CapacityLimiter, sleep, to_thread
 from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from comity.acts.release import TICK_AGE_MAX
+from comity.acts.clock import Freshness
 from comity.desk.places import Places
 from comity.desk.services import DeskServices
 from comity.domain.ids import RecordId, SearchId
 from comity.domain.judge import Facts, Question, Verdict, verdict
 from comity.domain.roles import EXAMINER, INVESTIGATOR
-from comity.errors import ComityError, Unavailable
+from comity.errors import ComityError
 from comity.ports import Person
 from comity.web.session import role, token_of
 
@@ -58,6 +58,7 @@ class Live:
 
     def __init__(self, services: DeskServices, *, seconds_max: float = STREAM_SECONDS_MAX) -> None:
         self._services, self._seconds_max = services, seconds_max
+        self._fresh = Freshness(services.now)
         self._places = Places()
 
     def routes(self) -> APIRouter:
@@ -99,9 +100,7 @@ class Live:
         """Return the names of what no longer stands. Raises where that cannot be said, or the session has ended."""
         self._services.identity.person(session)
         facts = self._services.ledger.facts(party, [one.record for one in shown], self._services.watch.position)
-        tick = facts.clock(facts.applied)
-        if tick is None or self._services.now() - tick > TICK_AGE_MAX:
-            raise Unavailable("The exchange's clock has stopped, so nothing can be judged.")
+        self._fresh.check(facts.clock(facts.applied))
         return [one.name for one in shown if not one.stands(facts)]
 
 

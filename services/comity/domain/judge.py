@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import TypeVar
@@ -62,9 +61,9 @@ class Facts:
     def _of_target(self) -> dict[str, list[p.Index]]:
         return _grouped(self.indexes, lambda row: row.target)
 
-    def clock(self, as_of: int) -> datetime | None:
-        """Return the latest time that had been entered: lower ticks do nothing (rule 8)."""
-        return max((tick.at for tick in self.ticks if tick.holds(as_of)), default=None)
+    def clock(self, as_of: int) -> p.Tick | None:
+        """Return the clock as the newest tick, or ruling on ticks, before a position left it (rule 8)."""
+        return max((tick for tick in self.ticks if tick.entered < as_of), key=lambda tick: tick.entered, default=None)
 
     def record(self, record_id: RecordId, as_of: int) -> p.Record | None:
         """Return the record's highest version admitted by then."""
@@ -108,9 +107,11 @@ class Facts:
         return min(ending, key=lambda row: row.entered, default=None)
 
     def lapsed(self, order: p.Suppression, as_of: int) -> bool:
-        """Say whether a provisional seal's time was up by then."""
+        """Say whether a provisional seal's time was up by then: by what is settled, so that one wrong tick opens nothing."""
+        if order.lapses_at is None:
+            return False
         now = self.clock(as_of)
-        return order.lapses_at is not None and now is not None and order.lapses_at <= now
+        return now is not None and now.settled is not None and order.lapses_at <= now.settled
 
     def void(self, row: p.Row, as_of: int) -> bool:
         """Say whether a loosening row never counted, as of a position: its key was revoked from before it (rule 13)."""
@@ -153,7 +154,8 @@ def verdict(facts: Facts, question: Question, record_id: RecordId, as_of: int) -
 
 def granted(facts: Facts, question: Question, owner: Ori, record_class: RecordClass, as_of: int) -> bool:
     """Say whether a grant of this owner lets the requester do this, as of a position; minors are never shared (R3)."""
-    now = facts.clock(as_of)
+    clock = facts.clock(as_of)
+    now = clock.latest if clock else None  # a grant's end takes effect at once
     return record_class is not RecordClass.MINOR and any(
         row.owner == owner
         and row.grantee == question.requester

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import cast
 
 from comity.domain import entries as e
 from comity.domain.ids import END, KeyId, Ori, PartyId, RecordId
@@ -29,6 +30,7 @@ from comity.domain.rows import (
     Revocation,
     Row,
     RowT,
+    Ruling,
     Search,
     Suppression,
     Tick,
@@ -37,7 +39,6 @@ from comity.domain.rows import (
 
 __all__ = [
     "IDENTITY",
-    "TICK_AHEAD_MAX",
     "Agency",
     "Certificate",
     "Change",
@@ -58,6 +59,7 @@ __all__ = [
     "Revocation",
     "Row",
     "RowT",
+    "Ruling",
     "Search",
     "Signer",
     "Suppression",
@@ -69,8 +71,6 @@ __all__ = [
     "post",
     "record_target",
 ]
-
-TICK_AHEAD_MAX = timedelta(seconds=5)  # a tick further ahead of its own append time is void (rule 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +114,15 @@ def post(entry: e.JournalEntry, at: int, signer: Signer, appended_at: datetime) 
     """Return what this entry changes at its position, given that ``signer`` may enter it (see ``authority``).
 
     ``appended_at``: the log's own time of the entry. Every row that is entered carries it, and the signer's key.
+    Ticks, and rulings on them, are posted by ``domain/clock``, which knows those before.
     """
     return tuple(
         Enter(replace(change.row, kid=signer.kid, entered_at=appended_at)) if isinstance(change, Enter) else change
-        for change in _changes(entry, at, signer, appended_at)
+        for change in _changes(entry, at, signer)
     )
 
 
-def _changes(entry: e.JournalEntry, at: int, signer: Signer, appended_at: datetime) -> Iterator[Change]:
+def _changes(entry: e.JournalEntry, at: int, signer: Signer) -> Iterator[Change]:
     match entry:
         case e.RecordsAdmitted():
             for record in entry.records:
@@ -134,9 +135,6 @@ def _changes(entry: e.JournalEntry, at: int, signer: Signer, appended_at: dateti
             yield _grant(entry, at)
         case e.ShareRevoked():
             yield End(Grant, {"grant_id": (entry.grant_id,), "owner": (signer.party,)})
-        case e.ClockTicked():
-            if entry.at <= appended_at + TICK_AHEAD_MAX:
-                yield Enter(Tick(entered=at, at=entry.at))
         case _:
             yield from _parties(entry, at)
             yield from _disclosures(entry, at)
@@ -323,6 +321,17 @@ class MemoryLedger:
                 self.rows[kind].setdefault(key, change.row)
             else:
                 self._end(change, at)
+
+    def ticks_before(self, position: int, count: int) -> tuple[Tick, ...]:
+        """Return the newest ticks and rulings' rows entered before a position, oldest first."""
+        return tuple(row for row in self._ticks() if row.entered < position)[-count:]
+
+    def ticks_from(self, position: int, count: int) -> tuple[Tick, ...]:
+        """Return the first ticks and rulings' rows entered at a position or after it, oldest first."""
+        return tuple(row for row in self._ticks() if row.entered >= position)[:count]
+
+    def _ticks(self) -> tuple[Tick, ...]:
+        return cast("tuple[Tick, ...]", tuple(self.rows[Tick].values()))
 
     def _end(self, change: End, at: int) -> None:
         for key, row in self.rows[change.kind].items():

@@ -168,9 +168,30 @@ class Grant(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick(Row):
-    """It was at least this late."""
+    """What a tick, or a ruling on ticks, comes to: the clock right after it, so that a judgement reads one row.
 
-    at: datetime
+    ``at``: what this tick said; after a ruling, what the newest tick said that counts. ``led_from``, ``led_to``: the append times
+    that lead up to a tick. The rest is told in ``domain/clock``.
+    """
+
+    at: datetime | None
+    tick: bool = True
+    led_from: datetime | None = None
+    led_to: datetime | None = None
+    latest: datetime | None = None
+    settled: datetime | None = None
+    reached: datetime | None = None
+    alarm: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling(Row):
+    """An administrator's word on ticks: void from first to last, or the one at ``first`` confirmed."""
+
+    voids: bool
+    first: int
+    last: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +274,7 @@ IDENTITY: dict[type[Row], tuple[str, ...]] = {
     Lift: ("entered", "party", "order_id"),
     Grant: ("owner", "grant_id"),
     Tick: ("entered",),
+    Ruling: ("entered",),
     Search: ("search_id", "attempt"),
     Withheld: ("search_id",),
     Review: ("review_id", "attempt"),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, FastAPI, Query
 from pydantic import BaseModel, Field
 
+from comity.acts.clock import TimeKeeping
 from comity.acts.register import EXCHANGE
 from comity.acts.searches import Exposure
 from comity.domain import ids
@@ -18,6 +19,7 @@ from comity.domain.log import JOURNAL, Placed
 from comity.domain.posting import Agency, Court
 from comity.domain.roles import ADMINISTRATOR, AUDITOR, HELD_BY, OPERATOR, ROLES, PartyKind, holders
 from comity.errors import InvalidInput, NotFound
+from comity.operations import clock
 from comity.ports import EventLog, Identity, LedgerView, Person
 from comity.projection.fsck import Finding
 from comity.web.app import new_app
@@ -38,6 +40,7 @@ class OperationServices:
     identity: Identity
     ledger: LedgerView
     log: EventLog
+    clock: TimeKeeping
     status: Callable[[], Mapping[str, Any]]
     exposures: Callable[[RecordId], Sequence[Exposure]]
     fsck: Callable[[], Sequence[Finding]]
@@ -56,6 +59,7 @@ def create(services: OperationServices) -> FastAPI:
     """Return the application."""
     app = new_app("comity: operations", services.identity)
     _state(app, services)
+    clock.routes(app, services.clock)
     _people(app, services)
     return app
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from comity.domain.authority import Refusal
+from comity.domain.clock import Stretch
 from comity.domain.ids import Ori, RecordId
 from comity.domain.judge import Facts
 from comity.domain.merkle import Frontier
-from comity.domain.posting import Change, Key, Row
+from comity.domain.posting import Change, Key, Row, Tick
 
 RowT = TypeVar("RowT", bound=Row)
 
@@ -30,6 +31,7 @@ class Progress:
     topic_id: str
     frontier: Frontier
     newest: tuple[tuple[int, bytes], ...] = ()
+    stretch: Stretch | None = None  # append times since the newest tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,10 @@ class LedgerView(Protocol):
     """What the acts read of the ledger. Thread-safe."""
 
     def facts(self, requester: str, records: Collection[RecordId], as_of: int) -> Facts:
-        """Return, from one snapshot, every row that bears on judging these records for this requester from ``as_of`` on."""
+        """Return, from one snapshot, every row that bears on judging these records for this requester.
+
+        The clock is given as of two positions only: ``as_of``, and the newest applied.
+        """
         ...
 
     def prospect(self, targets: Collection[str]) -> Facts:
@@ -69,6 +74,14 @@ class LedgerView(Protocol):
 
     def every(self, kind: type[RowT], /, **where: str) -> Iterator[RowT]:
         """Yield the rows of one kind with these values, oldest first, in parts."""
+        ...
+
+    def ticks_before(self, position: int, count: int) -> tuple[Tick, ...]:
+        """Return the newest ticks and rulings' rows entered before a position, oldest first."""
+        ...
+
+    def ticks_from(self, position: int, count: int) -> tuple[Tick, ...]:
+        """Return the first ticks and rulings' rows entered at a position or after it, oldest first."""
         ...
 
     def signing_keys(self) -> tuple[Key, ...]:

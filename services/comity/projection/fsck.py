@@ -48,6 +48,14 @@ class ReferenceLedger:
         """Return the rows of one kind."""
         return tuple(self.memory.rows[kind].values())
 
+    def ticks_before(self, position: int, count: int) -> tuple[p.Tick, ...]:
+        """Return the newest ticks before a position."""
+        return self.memory.ticks_before(position, count)
+
+    def ticks_from(self, position: int, count: int) -> tuple[p.Tick, ...]:
+        """Return the first ticks from a position on."""
+        return self.memory.ticks_from(position, count)
+
     def signing_keys(self) -> tuple[p.Key, ...]:
         """Return no key: a replay from 0 learns them all."""
         return ()

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from comity.domain import entries as e
 from comity.domain.authority import COUNTED_ONCE, REPEATED, Refusal, event_id, refuse
+from comity.domain.clock import Clock, NoRuling
 from comity.domain.ids import PartyId
 from comity.domain.log import JOURNAL, Batch, Placed, Stream, leaf
 from comity.domain.merkle import leaf_hash
@@ -43,6 +44,7 @@ class LedgerProjection:
         self._progress: Progress | None = None
         self._keys: dict[str, Key] = {}
         self._founded = False
+        self._clock = Clock(ledger, 0, None)
 
     def starts(self) -> Mapping[Stream, int]:
         """Claim the ledger and say where to go on; raises Halted when it is ahead of its journal (rule 11)."""
@@ -55,6 +57,7 @@ class LedgerProjection:
         self._check_end(self._progress)
         self._keys = {key.key_id: key for key in self._ledger.signing_keys()}
         self._founded = bool(self._ledger.rows(Exchange))
+        self._clock = Clock(self._ledger, self._progress.next, self._progress.stretch)
         self._watch.publish(self._progress.next)
         return {JOURNAL: self._progress.next}
 
@@ -91,11 +94,13 @@ class LedgerProjection:
             if placed.position < seen.next:
                 raise Halted(f"The journal went back to {placed.position}.", advice="Restart; call for help should it stay.")
             posted.append(self._read(placed, taken))
+            self._clock.passed(appended_at(placed))
             added = leaf(placed)
             frontier = frontier.append(added)
             newest.append((placed.position, leaf_hash(added)))
-        after = Progress(batch.next, seen.epoch, seen.topic_id, frontier, tuple(newest[-NEWEST_MAX:]))
+        after = Progress(batch.next, seen.epoch, seen.topic_id, frontier, tuple(newest[-NEWEST_MAX:]), self._clock.stretch)
         self._ledger.apply(seen, after, posted)
+        self._clock.committed()
         self._progress = after
         self._watch.publish(after.next)
 
@@ -141,7 +146,12 @@ class LedgerProjection:
             taken[(signer.party, own)] = (digest, placed.position)
         else:
             own = None
-        changes = post(event, placed.position, signer, appended_at(placed))  # type: ignore[arg-type]
+        at = appended_at(placed)
+        changes = post(event, placed.position, signer, at)  # type: ignore[arg-type]
+        try:
+            changes += self._clock.post(event, changes, placed.position, signer.kid, at)  # type: ignore[arg-type]
+        except NoRuling as error:
+            return Posted(placed.position, signer.party, refused=Refusal(error.reason, error.message))
         for change in changes:
             self._learn(change, placed.position)
         return Posted(placed.position, signer.party, changes, event_id=own, value_sha256=digest)

@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, Table, and_, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, Engine, Select, Table, and_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_nothing
 
 from comity.adapters.sql.snapshot import snapshot
 from comity.adapters.sql.tables import APPLIED, REFUSED, SEEN, TABLES
 from comity.domain import posting as p
 from comity.domain.authority import Refusal
+from comity.domain.clock import Stretch
 from comity.domain.entries import Role
 from comity.domain.ids import END, RecordId
 from comity.domain.judge import Facts
@@ -53,10 +54,12 @@ LIFTS = select(*_columns(p.Lift)).where(
     select(S.c.place).where(S.c.entered_by == L.c.party, S.c.order_id == L.c.order_id, S.c.target.in_(_some("targets"))).exists()
 )
 REVOCATIONS = select(*_columns(p.Revocation)).where(V.c.void_from.is_not(None), V.c.entered < bindparam("as_of"))
-# Of the ticks before a place the latest time counts, which need not be the last one entered (rule 8).
-# "+ 0" keeps SQLite on the index of ``at``: it walks down from the latest, and stops at once.
-LATEST_TICK = select(T.c.at).where(T.c.entered + 0 < bindparam("as_of")).order_by(T.c.at.desc()).limit(1).scalar_subquery()
-TICKS = select(*_columns(p.Tick)).where(or_(T.c.at == LATEST_TICK, T.c.entered >= bindparam("as_of")))
+# The newest row carries the clock (rule 8): as of the place, and as of all that is applied.
+NEWEST_TICK = select(func.max(T.c.entered)).scalar_subquery()
+TICK_THEN = select(func.max(T.c.entered)).where(T.c.entered < bindparam("as_of")).scalar_subquery()
+TICKS = select(*_columns(p.Tick)).where(T.c.entered.in_([NEWEST_TICK, TICK_THEN]))
+TICKS_BEFORE = select(*_columns(p.Tick)).where(T.c.entered < bindparam("position")).order_by(T.c.entered.desc())
+TICKS_FROM = select(*_columns(p.Tick)).where(T.c.entered >= bindparam("position")).order_by(T.c.entered)
 KEYS = select(*_columns(p.Key)).where(K.c.role == bindparam("role"))
 FOUND = select(X.c.record_id).where(X.c.target.in_(_some("targets"))).distinct()
 
@@ -136,6 +139,16 @@ class SqlLedger:
             last = rows[-1]["place"]
             yield from (kind(**{k: v for k, v in row.items() if k != "place"}) for row in rows)
 
+    def ticks_before(self, position: int, count: int) -> tuple[p.Tick, ...]:
+        """Return the newest ticks and rulings' rows entered before a position, oldest first."""
+        with self._engine.begin() as connection:
+            return _fetch(connection, TICKS_BEFORE.limit(count), p.Tick, position=position)[::-1]
+
+    def ticks_from(self, position: int, count: int) -> tuple[p.Tick, ...]:
+        """Return the first ticks and rulings' rows entered at a position or after it, oldest first."""
+        with self._engine.begin() as connection:
+            return _fetch(connection, TICKS_FROM.limit(count), p.Tick, position=position)
+
     def signing_keys(self) -> tuple[p.Key, ...]:
         """Return every signing key."""
         return self.rows(p.Key)
@@ -196,6 +209,8 @@ class SqlLedger:
                     leaves=after.frontier.size,
                     frontier=after.frontier.to_bytes(),
                     newest=b"".join(NEWEST.pack(position, digest) for position, digest in after.newest),
+                    led_from=after.stretch and after.stretch.first,
+                    led_to=after.stretch and after.stretch.last,
                 )
             )
             if moved.rowcount != 1:
@@ -215,7 +230,8 @@ def _progress(connection: Connection) -> Progress:
         return Progress(0, 0, "", Frontier())
     frontier = Frontier.from_bytes(row["leaves"], row["frontier"])
     newest = tuple(NEWEST.iter_unpack(row["newest"]))
-    return Progress(row["next"], row["epoch"], row["topic_id"], frontier, newest)
+    stretch = Stretch(row["led_from"], row["led_to"]) if row["led_from"] else None
+    return Progress(row["next"], row["epoch"], row["topic_id"], frontier, newest, stretch)
 
 
 def _fetch(connection: Connection, query: Select[Any], kind: type[Row], **values: Any) -> tuple[Row, ...]:  # noqa: ANN401

@@ -21,9 +21,8 @@ from comity.domain.ids import RecordId
 from comity.domain.judge import Facts
 
 DIALECT = sqlite.dialect()
-# Of the ticks before a place the latest time counts, which need not be the last one entered (rule 8).
-# "+ 0" keeps SQLite on the index of ``at``: it walks down from the latest, and stops at once.
-LATEST_TICK = "(SELECT at FROM tick WHERE entered + 0 < :as_of ORDER BY at DESC LIMIT 1)"
+# The newest row carries the clock (rule 8): as of the place, and as of all that is applied.
+TICKS = "(SELECT max(entered) FROM tick WHERE entered < :as_of), (SELECT max(entered) FROM tick)"
 IDS = "json_each(:records) AS id"
 # A record is covered by itself, by its indexes, and by its kin's: records with the same booking number or photograph file. Each
 # way from a record to an order that names it, whenever it was entered, comes with its indexes and with what lifts the order.
@@ -46,7 +45,7 @@ PLAIN: dict[str, tuple[type[p.Row], str]] = {
     "keys": (p.Key, "signing_key AS row WHERE role = 'exchange'"),
     "grants": (p.Grant, "share_grant AS row WHERE grantee = :requester"),
     "agencies": (p.Agency, "agency AS row WHERE ori = :requester"),
-    "ticks": (p.Tick, f"tick AS row WHERE at = {LATEST_TICK} OR entered >= :as_of"),
+    "ticks": (p.Tick, f"tick AS row WHERE entered IN ({TICKS})"),
 }
 KINDS = (*(kind for kind, _ in PLAIN.values()), p.Suppression, p.Lift, p.Index)
 

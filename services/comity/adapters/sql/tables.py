@@ -212,8 +212,25 @@ class ShareGrant(Fact, table=True):
 class Tick(Fact, table=True):
     """The exchange's clock."""
 
-    __table_args__ = _unique(p.Tick, Index(None, "at"))
-    at: datetime = Field(sa_type=Moment)
+    __table_args__ = _unique(p.Tick)
+    at: datetime | None = Field(default=None, sa_type=Moment)
+    tick: bool
+    led_from: datetime | None = Field(default=None, sa_type=Moment)
+    led_to: datetime | None = Field(default=None, sa_type=Moment)
+    latest: datetime | None = Field(default=None, sa_type=Moment)
+    settled: datetime | None = Field(default=None, sa_type=Moment)
+    reached: datetime | None = Field(default=None, sa_type=Moment)
+    alarm: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class Ruling(Fact, table=True):
+    """An administrator's words on ticks."""
+
+    __table_args__ = _unique(p.Ruling)
+    voids: bool
+    first: int = Field(sa_type=BigInteger)
+    last: int = Field(sa_type=BigInteger)
+    reason: str
 
 
 class Search(Fact, table=True):
@@ -308,6 +325,8 @@ class Applied(SQLModel, table=True):
     leaves: int = Field(sa_type=BigInteger)
     frontier: bytes = Field(sa_type=LargeBinary)
     newest: bytes = Field(sa_type=LargeBinary)
+    led_from: datetime | None = Field(default=None, sa_type=Moment)
+    led_to: datetime | None = Field(default=None, sa_type=Moment)
 
 
 class Follower(SQLModel, table=True):
@@ -366,6 +385,7 @@ TABLES: dict[type[p.Row], Table] = {
     p.Lift: _table(Lift),
     p.Grant: _table(ShareGrant),
     p.Tick: _table(Tick),
+    p.Ruling: _table(Ruling),
     p.Search: _table(Search),
     p.Withheld: _table(Withheld),
     p.Review: _table(Review),

@@ -37,6 +37,8 @@ def upgrade() -> None:
         sa.Column("leaves", sa.BigInteger(), nullable=False),
         sa.Column("frontier", sa.LargeBinary(), nullable=False),
         sa.Column("newest", sa.LargeBinary(), nullable=False),
+        sa.Column("led_from", sa.BigInteger(), nullable=True),
+        sa.Column("led_to", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_applied")),
     )
     op.create_table(
@@ -278,6 +280,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_revocation_entered"), ["entered"], unique=False)
 
     op.create_table(
+        "ruling",
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("entered", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
+        sa.Column("voids", sa.Boolean(), nullable=False),
+        sa.Column("first", sa.BigInteger(), nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_ruling")),
+        sa.UniqueConstraint("entered", name=op.f("uq_ruling_entered")),
+    )
+    with op.batch_alter_table("ruling", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_ruling_entered"), ["entered"], unique=False)
+
+    op.create_table(
         "search",
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("entered", sa.BigInteger(), nullable=False),
@@ -374,12 +393,18 @@ def upgrade() -> None:
         sa.Column("ended", sa.BigInteger(), nullable=False),
         sa.Column("kid", sa.String(), nullable=False),
         sa.Column("entered_at", sa.BigInteger(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=True),
+        sa.Column("tick", sa.Boolean(), nullable=False),
+        sa.Column("led_from", sa.BigInteger(), nullable=True),
+        sa.Column("led_to", sa.BigInteger(), nullable=True),
+        sa.Column("latest", sa.BigInteger(), nullable=True),
+        sa.Column("settled", sa.BigInteger(), nullable=True),
+        sa.Column("reached", sa.BigInteger(), nullable=True),
+        sa.Column("alarm", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_tick")),
         sa.UniqueConstraint("entered", name=op.f("uq_tick_entered")),
     )
     with op.batch_alter_table("tick", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_tick_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_tick_entered"), ["entered"], unique=False)
 
     op.create_table(
@@ -406,7 +431,6 @@ def downgrade() -> None:
     op.drop_table("withheld")
     with op.batch_alter_table("tick", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_tick_entered"))
-        batch_op.drop_index(batch_op.f("ix_tick_at"))
 
     op.drop_table("tick")
     with op.batch_alter_table("suppression", schema=None) as batch_op:
@@ -428,6 +452,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_search_entered"))
 
     op.drop_table("search")
+    with op.batch_alter_table("ruling", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_ruling_entered"))
+
+    op.drop_table("ruling")
     with op.batch_alter_table("revocation", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_revocation_entered"))
 

@@ -1,0 +1,105 @@
+"""Time in a verdict: what tightens by the latest tick, what loosens by what is settled (rule 8, R11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from comity.adapters.sql.engine import open_engine
+from comity.adapters.sql.ledger import SqlLedger
+from comity.domain import entries as e
+from comity.domain.judge import Verdict
+from journals import ADMINISTRATOR, COURT, EXCHANGE, A, B, C, Core, PureLedger, admission, grant, minutes, provisional
+
+STANDS, SUPPRESSED, NOT_GRANTED = Verdict.STANDS, Verdict.SUPPRESSED, Verdict.NOT_GRANTED
+
+
+@pytest.fixture(scope="module")
+def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
+    engine = open_engine(tmp_path_factory.mktemp("ledger") / "ledger.db")
+    yield SqlLedger(engine)
+    engine.dispose()
+
+
+@pytest.fixture(params=["pure", "sql"])
+def core(request: pytest.FixtureRequest, sql: SqlLedger) -> Core:
+    """Return a journal in which agency A owns record 1 and lets B search its bookings; judged from lists, and from SQL."""
+    sql.reset()
+    core = Core(PureLedger() if request.param == "pure" else sql).found()
+    core.say(admission(1, A))
+    core.say(grant("g1"), A)
+    return core
+
+
+def test_a_grant_expires_by_a_tick_and_by_nothing_else(core: Core) -> None:
+    """Rule 8: time enters only as entries."""
+    core.say(grant("g2", A, C, expires_at=minutes(5)), A)
+    core.now = core.log.now = minutes(60)
+    assert core.verdict(1, C) is STANDS
+    core.say(e.ClockTicked(minutes(5) - timedelta(milliseconds=1)))
+    assert core.verdict(1, C) is STANDS
+    core.say(e.ClockTicked(minutes(5)))
+    assert core.verdict(1, C) is NOT_GRANTED
+
+
+def test_a_lower_tick_revives_nothing(core: Core) -> None:
+    """Rule 8: lower ticks do nothing."""
+    core.log.now = minutes(60)
+    core.say(grant("g2", A, C, expires_at=minutes(5)), A)
+    core.say(e.ClockTicked(minutes(6)))
+    core.say(e.ClockTicked(minutes(1)))
+    assert core.verdict(1, C) is NOT_GRANTED
+
+
+def test_a_tick_far_ahead_of_its_own_append_time_is_void(core: Core) -> None:
+    """Rule 8: a clock that runs ahead of the log's ends no grant."""
+    core.say(grant("g2", A, C, expires_at=minutes(5)), A)
+    core.log.now = minutes(5) - timedelta(seconds=6)
+    core.say(e.ClockTicked(minutes(5)))
+    assert core.verdict(1, C) is STANDS
+    core.log.now = minutes(5) - timedelta(seconds=5)
+    core.say(e.ClockTicked(minutes(5)))
+    assert core.verdict(1, C) is NOT_GRANTED
+
+
+def test_one_wrong_tick_opens_no_provisional_seal_and_can_be_voided(core: Core) -> None:
+    """F17: a year ahead once, and right again; what it ended comes back once an administrator says that it was wrong."""
+    core.say(provisional("o1", 1, lapses_at=minutes(60 * 24 * 90)), COURT)
+    core.say(admission(2, A))
+    wrong = core.tick(minutes(60 * 24 * 365))
+    core.tick(minutes(1))
+    assert (core.verdict(1, B), core.verdict(2, B)) == (SUPPRESSED, NOT_GRANTED)
+    for count in range(2, 30):
+        core.tick(minutes(count))
+    assert core.verdict(1, B) is SUPPRESSED
+    core.say(e.TicksVoided(wrong, wrong, "a restored machine"), ADMINISTRATOR)
+    assert (core.verdict(1, B), core.verdict(2, B)) == (SUPPRESSED, STANDS)
+
+
+def test_a_jump_lapses_nothing_until_an_administrator_confirms_it(core: Core) -> None:
+    """F17: an exchange that was off for the weekend."""
+    core.say(provisional("o1", 1, lapses_at=minutes(60 * 24)), COURT)
+    monday = 60 * 24 * 3
+    jumped = core.tick(minutes(monday))
+    for count in range(1, 40):
+        core.tick(minutes(monday + count))
+    assert core.verdict(1, B) is SUPPRESSED
+    core.say(e.ClockConfirmed(jumped, "it was off"), EXCHANGE)  # not the exchange's to say
+    assert core.verdict(1, B) is SUPPRESSED
+    place = core.say(e.ClockConfirmed(jumped, "it was off"), ADMINISTRATOR)
+    assert (core.verdict(1, B, as_of=place), core.verdict(1, B)) == (SUPPRESSED, STANDS)
+
+
+def test_a_provisional_seal_hides_from_all_and_lapses_by_ticks_alone(core: Core) -> None:
+    """R11, rule 8: three over ten minutes have reached its day."""
+    core.say(provisional("o1", 1, lapses_at=minutes(5)), COURT)
+    core.now = core.log.now = minutes(60)
+    assert core.verdict(1, A) is SUPPRESSED
+    core.tick(minutes(5))
+    core.tick(minutes(14))
+    assert core.verdict(1, B) is SUPPRESSED
+    place = core.tick(minutes(15))
+    assert core.verdict(1, B, as_of=place) is SUPPRESSED
+    assert core.verdict(1, B) is STANDS

@@ -116,7 +116,7 @@ def unknown_facts_let_through() -> Parts:
 
 def minus_one_taken_for_a_place() -> Parts:
     """Besides its own guard the clock's and the key's stand in the way: no tick and no key holds as of -1."""
-    clock = ("if tick is None or self._journal.now() - tick > TICK_AGE_MAX:", "if False:")
+    clock = ("        self._fresh.check(facts.clock(place))\n", "")
     keys = ("if not all(facts.speaks(self._journal.kid, at) for at in (place, facts.applied)):", "if False:")
     journal = mutated(journal_module, ("if placed.position < 0:", "if False:"))["Journal"]
     return Parts(release=released(clock, keys).release, journal=journal)

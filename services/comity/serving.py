@@ -77,7 +77,21 @@ def http(exchange: Exchange, hosts: Collection[str] = ()) -> ASGIApp:
         fsck=x.fsck,
         rebuild=x.rebuild,
     )
-    desk_services = desk_app.DeskServices(
+    app = Starlette(
+        routes=[
+            Route("/docs", _docs),
+            Route("/healthz", _healthy),
+            Mount("/intake", intake_app.create(intake_services)),
+            Mount("/search", search_app.create(search_services)),
+            Mount("/operations", operations_app.create(operation_services)),
+            Mount("/", desk_app.create(_desk(x))),
+        ]
+    )
+    return SecurityHeaders(Problems(HostCheck(app, hosts)))
+
+
+def _desk(x: Exchange) -> desk_app.DeskServices:
+    return desk_app.DeskServices(
         seal=x.seal,
         search=x.search,
         examine=x.examine,
@@ -91,17 +105,6 @@ def http(exchange: Exchange, hosts: Collection[str] = ()) -> ASGIApp:
         refusals=x.refusals,
         now=x.now,
     )
-    app = Starlette(
-        routes=[
-            Route("/docs", _docs),
-            Route("/healthz", _healthy),
-            Mount("/intake", intake_app.create(intake_services)),
-            Mount("/search", search_app.create(search_services)),
-            Mount("/operations", operations_app.create(operation_services)),
-            Mount("/", desk_app.create(desk_services)),
-        ]
-    )
-    return SecurityHeaders(Problems(HostCheck(app, hosts)))
 
 
 class Server:

@@ -1,8 +1,15 @@
 """What every test may ask for."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 from hypothesis import HealthCheck, settings
+
+# Anchors lie outside homes: never in the state folder of whoever runs the tests. Children inherit it.
+os.environ["COMITY_ANCHOR"] = tempfile.mkdtemp(prefix="comity-anchors-")
+atexit.register(shutil.rmtree, os.environ["COMITY_ANCHOR"], ignore_errors=True)
 
 pytest_plugins = ["brokers"]
 

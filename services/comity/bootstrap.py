@@ -7,7 +7,6 @@ until it has read the journal's end), the founding entries, the vault shredded a
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -32,12 +31,14 @@ from comity.acts.review import Examine
 from comity.acts.seal import Seal
 from comity.acts.search import Search
 from comity.acts.searches import Exposure, Searches, exposures
+from comity.adapters.anchor import FileAnchor, default_folder
 from comity.adapters.drawing import PillowDrawing
 from comity.adapters.home import Home
 from comity.adapters.identity import FileIdentity
 from comity.adapters.key_vault import SqliteKeyVault, master_key, master_key_from
 from comity.adapters.keyring import FolderKeyring
 from comity.adapters.local_kafka import LocalKafka
+from comity.adapters.log_choice import opened_log
 from comity.adapters.milvus_store import MilvusStore
 from comity.adapters.onnx_faces import OnnxFaces
 from comity.adapters.photo_store import FolderPhotoStore
@@ -49,23 +50,25 @@ from comity.adapters.sql.ledger import SqlLedger
 from comity.adapters.sql.positions import SqlPositions
 from comity.adapters.sql.refusals import SqlRefusals
 from comity.adapters.sql.rejections import SqlRejections
-from comity.adapters.sqlite_log import SqliteLog
+from comity.domain import entries as e
 from comity.domain.ids import RecordId
 from comity.domain.log import JOURNAL, Stream, Topic
-from comity.domain.posting import Agency
+from comity.domain.merkle import Frontier
 from comity.duties import encoder, keeper, purge, quarantine
+from comity.duties.anchor import AnchorDuty
 from comity.duties.clock import Clock
 from comity.duties.encoder import EncoderDuty
 from comity.duties.keeper import Keeper
 from comity.duties.probes import ProbeDuty
 from comity.duties.purge import PurgeDuty
 from comity.duties.quarantine import Quarantine, QuarantineDuty
-from comity.errors import Unavailable
-from comity.ports import EventLog, FaceEncoder
+from comity.errors import Halted, Unavailable
+from comity.ports import FaceEncoder
 from comity.projection import gallery
 from comity.projection.fsck import Finding, Fsck
 from comity.projection.gallery import GalleryProjection
 from comity.projection.ledger import LedgerProjection
+from comity.projection.overview import Overview
 from comity.projection.projector import Follower
 from comity.projection.rebuild import Rebuilds
 from comity.projection.watch import PositionWatch
@@ -109,7 +112,7 @@ class Exchange:
         given = settings.master_key
         master = master_key_from(given.get_secret_value()) if given else master_key(path("master.key"))
         self.broker = LocalKafka(path("kafka"), cache=settings.cache) if settings.kafka == "local" else None
-        self.log = self._open_log()
+        self.log = opened_log(path("log.db"), settings.kafka, settings.kafka_prefix, self.broker, self.alarms)
         self.engine = open_engine(path("ledger.db"))
         self.ledger, self.positions = SqlLedger(self.engine), SqlPositions(self.engine)
         self.rejections, self.refusals = SqlRejections(self.engine), SqlRefusals(self.engine)
@@ -122,23 +125,10 @@ class Exchange:
         self.gallery = ResidentScan()
         self.encoder: FaceEncoder = face_encoder or OnnxFaces(cache=settings.cache)
 
-    def _open_log(self) -> EventLog:
-        if self.settings.kafka is None:
-            return SqliteLog(self.home.path("log.db"))
-        from comity.adapters.kafka_log import KafkaLog  # noqa: PLC0415 - kafka-python is read only where it is used
-        from comity.adapters.kafka_topics import FAST_COMPACTION  # noqa: PLC0415
-
-        if self.broker is None:
-            log = KafkaLog(self.settings.kafka, prefix=self.settings.kafka_prefix)
-        else:
-            self.broker.start()
-            log = KafkaLog(self.broker.bootstrap, prefix=self.settings.kafka_prefix, compaction=FAST_COMPACTION)
-        for one in log.differences:
-            self.alarms.sound(f"topic {one.what}", one.what, one.command)
-        return log
-
     def _wire_acts(self) -> None:
         self.watch = PositionWatch()
+        anchor = FileAnchor(self.settings.anchor or default_folder())
+        self.anchoring = AnchorDuty(anchor, self.log, self.ledger, self.alarms, self.now)
         self.journal = Journal(self.log, self.keyring.issue(EXCHANGE), self.now)
         self.index_keys = IndexKeys(self.vault, self.journal, self.log, self.ledger, self.watch)
         self.indexer = Indexer(self.index_keys)
@@ -148,7 +138,7 @@ class Exchange:
         self.opened = Opened(self.vault, self.photos, self.probes, self.drawing, self.alarms)
         self.searches = Searches(self.log, self.ledger, self.watch, self.vault)
         self.enrol = Enrol(self.journal, self.ledger, self.vault, self.indexer)
-        self.orders = Orders(self.journal, self.ledger, self.watch)
+        self.orders = Orders(self.journal, self.ledger, self.watch, self.anchoring.acknowledge)
         self.register = Register(self.journal, self.ledger, self.watch, self.keyring.issue(ADMINISTRATOR))
         self.previews = Previews(journal=self.journal, ledger=self.ledger, vault=self.vault, release=self.release)
         self.papers = Papers(self.vault, self.photos)
@@ -230,6 +220,17 @@ class Exchange:
             keep=timedelta(days=self.settings.probe_days),
         )
         self.followers: dict[str, Follower] = {}
+        self._wire_upkeep()
+
+    def _wire_upkeep(self) -> None:
+        self.overview = Overview(
+            log=self.log,
+            ledger=self.ledger,
+            watch=self.watch,
+            gallery=self.gallery,
+            alarms=self.alarms,
+            followers=self.followers,
+        )
         self.rebuilds = Rebuilds(
             log=self.log,
             watch=self.watch,
@@ -248,11 +249,12 @@ class Exchange:
     def start(self) -> None:
         """Start everything; returns once searches can be answered."""
         sys.setswitchinterval(SWITCH_SECONDS)
-        self._follow_ledger()
-        self._catch_up()
+        self._catch_up_ledger()
+        self.anchoring.check()
         if found(self.journal, self.ledger, self.keyring.issue(ADMINISTRATOR), self.keyring.issue(EXCHANGE)):
             self._catch_up()
         self.index_keys.check()
+        self.anchoring.start()
         self.gallery_projection.load()
         self.purge.again()  # before anything can be asked
         self.clock.start()
@@ -271,6 +273,7 @@ class Exchange:
         for follower in reversed(self.followers.values()):
             follower.stop()
         self.followers.clear()
+        self.anchoring.stop()
         self.log.close()
         self.store.close()
         self.vault.close()
@@ -280,6 +283,20 @@ class Exchange:
         if self.broker is not None:
             self.broker.stop()
         self.home.close()
+
+    def accept_loss(self, reason: str) -> None:
+        """Go on with the journal as it is, though more was acknowledged: start with every view made anew, and enter that.
+
+        Not for a started exchange. What the anchor knew last stands in the entry, and in a file beside the new anchor.
+        """
+        lost = self.anchoring.accept()
+        self.ledger.reset()
+        self.positions.clear_all()
+        self.store.clear()
+        self.start()
+        known = lost.frontier if lost else Frontier()
+        event = e.LossAccepted(lost.next if lost else 0, known.head(), reason)
+        self.journal.enter(event, key=ADMINISTRATOR, signer=self.keyring.issue(ADMINISTRATOR))
 
     def __enter__(self) -> Self:
         """Start."""
@@ -324,6 +341,17 @@ class Exchange:
 
         self._begin(Follower(name, self.log, starts, apply))
 
+    def _catch_up_ledger(self) -> None:
+        """Read the journal to its end. Raises Halted where it is not this ledger's, before anything is entered in it."""
+        try:
+            self.projection.starts()
+        except Halted:
+            raise
+        except Unavailable as error:  # the follower tries again
+            logger.warning("the journal cannot be read yet", why=error.message)
+        self._follow_ledger()
+        self._catch_up()
+
     def _catch_up(self) -> None:
         if not self.watch.wait(self.log.end(JOURNAL), REPLAY_SECONDS):
             raise Unavailable("The journal was not replayed in time.", advice="Start again; it goes on where it stopped.")
@@ -331,38 +359,17 @@ class Exchange:
     # --- what an operator asks ---
 
     def settle(self, timeout_seconds: float = 60.0) -> bool:
-        """Wait until every follower has read all there is; for imports, demos and tests.
-
-        They feed each other, so none may be behind twice in a row, without a new entry in between.
-        """
-        deadline, before = time.monotonic() + timeout_seconds, None
-        while time.monotonic() < deadline:
-            ends = {stream: self.log.end(stream) for follower in self.followers.values() for stream in follower.positions}
-            idle = all(follower.lag() == 0 for follower in self.followers.values())
-            if idle and ends == before:
-                return True
-            before = ends if idle else None
-            time.sleep(0.02)
-        return False
+        """Wait until every follower has read all there is; for imports, demos and tests."""
+        return self.overview.settle(timeout_seconds)
 
     def status(self) -> dict[str, Any]:
         """Return every position and lag, what stands still and why, and how old the clock is."""
         clock = self.time_keeping.show()
         return {
             "log": self.settings.kafka or "sqlite",
-            "journal": {"end": self.log.end(JOURNAL), "applied": self.watch.position, "failure": self.watch.failure},
             "clock_age_seconds": clock.age_seconds,
             "clock_held_by": clock.held_by,
-            "templates": len(self.gallery),
-            "agencies": len(self.ledger.rows(Agency)),
-            "alarms": [
-                {"kind": a.kind, "what": a.what, "advice": a.advice, "count": a.count, "since": a.since.isoformat()}
-                for a in (*clock.alarms, *self.alarms.all())
-            ],
-            "followers": {
-                name: {"lag": f.lag(), "failure": f.failure, "at": {str(s.topic): n for s, n in f.positions.items()}}
-                for name, f in self.followers.items()
-            },
+            **self.overview.status(clock.alarms),
         }
 
     def encoded(self, partition: int) -> int:
@@ -375,17 +382,7 @@ class Exchange:
 
     def fsck(self) -> tuple[Finding, ...]:
         """Compare every view with the journal; nothing is changed."""
-        return Fsck(self.log, self.ledger, self.store, self.vault, self.photos, self._passed)()
-
-    def _passed(self, timeout_seconds: float) -> bool:
-        """Wait until every follower has read what stands there now; say whether they have."""
-        deadline = time.monotonic() + timeout_seconds
-        ends = {f.name: {s: self.log.end(s) for s in f.positions} for f in self.followers.values()}
-        while time.monotonic() < deadline:
-            if all(f.positions.get(s, 0) >= end for f in self.followers.values() for s, end in ends.get(f.name, {}).items()):
-                return True
-            time.sleep(0.05)
-        return False
+        return Fsck(self.log, self.ledger, self.store, self.vault, self.photos, self.overview.passed)()
 
     def rebuild(self, view: str) -> None:
         """Make the ledger, the gallery or the photographs anew from the log."""

@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     home: Path = Field(default=Path("comity-home"), description="Everything that comity keeps lies under this folder.")
     kafka: str | None = Field(default=None, description="HOST:PORT of a broker, `local` to start one, nothing for SQLite.")
     kafka_prefix: str = Field(default="", description="Put before every topic's name.")
+    anchor: Path | None = Field(
+        default=None, description="Folder of the anchor, best on another disk; default ~/.local/state/comity."
+    )
     host: str = Field(default="127.0.0.1", description="The address to serve on.")
     port: int = Field(default=8765, ge=0, le=65535, description="The port to serve on; 0 picks a free one.")
     hosts: Names = Field(default=(), description="Host names that it is known by besides the address, such as a proxy's: `a,b`.")

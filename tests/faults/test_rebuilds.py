@@ -117,7 +117,7 @@ def test_fsck_beside_a_busy_exchange_finds_nothing(exchange: Exchange) -> None:
         exchange.watch.wait(exchange.log.end(JOURNAL), 5)
 
     parts = (exchange.log, exchange.ledger, exchange.store, exchange.vault, exchange.photos)
-    assert Fsck(*parts, exchange._passed)(busy) == ()
+    assert Fsck(*parts, exchange.overview.passed)(busy) == ()
     assert came
 
 

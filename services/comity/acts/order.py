@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from comity.acts.enrol import receipt, signing_key, verified
@@ -31,8 +32,11 @@ class OrderReceipt:
 class Orders:
     """The intake of orders, grants and registrations."""
 
-    def __init__(self, journal: Journal, ledger: LedgerView, watch: Watch) -> None:
-        self._journal, self._ledger, self._watch = journal, ledger, watch
+    def __init__(
+        self, journal: Journal, ledger: LedgerView, watch: Watch, acknowledge: Callable[[int], None] = lambda _position: None
+    ) -> None:
+        """``acknowledge(position)`` returns once the anchor stands behind a position: before it there is no receipt."""
+        self._journal, self._ledger, self._watch, self._acknowledge = journal, ledger, watch, acknowledge
 
     def submit(self, entry: Entry) -> OrderReceipt:
         """Verify, append the same bytes, wait until the ledger has applied them, and return the receipt.
@@ -52,6 +56,7 @@ class Orders:
         if before is not None:
             if before[0] != digest:
                 raise Conflict("Another event with this id stands already.", advice="Give a new order a new id.")
+            self._acknowledge(before[1])
             return OrderReceipt(own, before[1], digest.hex(), 0, repeated=True)
         placed = self._journal.append(Topic.JOURNAL, entry)
         if not self._watch.wait(placed.position + 1, WAIT_SECONDS):
@@ -62,6 +67,8 @@ class Orders:
         for posted in self._ledger.refusals_between(placed.position, placed.position + 1):
             reason = posted.refused.reason if posted.refused else ""
             if reason == REPEATED and (first := self._ledger.seen(key.party, own)) is not None:
+                self._acknowledge(first[1])
                 return OrderReceipt(own, first[1], digest.hex(), 0, repeated=True)  # another sender of it was faster
             raise Conflict("The order was entered without effect.", advice="See the quarantine; send it anew.", reason=reason)
+        self._acknowledge(placed.position)
         return OrderReceipt(own, placed.position, receipt(placed).sha256, placed.appended_at_ms)

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("operate", "Show every position and lag, and what stands still."),
     "fsck": ("operate", "Compare every view with the journal; nothing is changed."),
     "rebuild": ("operate", "Make the ledger, the gallery or the photographs anew from the log."),
+    "anchor": ("anchors", "Show how far journals were acknowledged, or accept that entries are lost."),
     "exposures": ("operate", "Show who was shown a record: what no order can take back."),
     "journal": ("operate", "List the journal's entries by position; what is encrypted stays so."),
     "clock": ("clock", "Show the exchange's clock; confirm a tick, or void wrong ones."),

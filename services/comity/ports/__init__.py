@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from comity.ports.anchor import Anchor, Anchored
 from comity.ports.gallery import (
     Block,
     Candidates,
@@ -36,6 +37,8 @@ from comity.ports.stores import Keyring, KeyVault, PhotoStore
 
 __all__ = [
     "REJECTIONS_MAX",
+    "Anchor",
+    "Anchored",
     "Block",
     "Box",
     "Candidates",

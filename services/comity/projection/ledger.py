@@ -52,7 +52,7 @@ class LedgerProjection:
         if self._progress.next > self._log.end(JOURNAL):
             raise Halted(
                 "The ledger is ahead of its journal: the log was restored or truncated.",
-                advice="Restore the whole journal; if entries are truly gone, tell every agency, then `comity rebuild`.",
+                advice="Restore the whole journal; if it is lost for good, tell every party, then: comity anchor accept.",
             )
         self._check_end(self._progress)
         self._keys = {key.key_id: key for key in self._ledger.signing_keys()}
@@ -77,7 +77,7 @@ class LedgerProjection:
         if tuple(again[: len(progress.newest)]) != progress.newest:
             raise Halted(
                 "The journal's newest entries are not those that the ledger applied.",
-                advice="This is another journal, or it was changed. Restore the one that belongs to the ledger.",
+                advice="This is another journal, or it was changed. Restore the one of before; else: comity anchor accept.",
             )
 
     def apply(self, stream: Stream, batch: Batch) -> None:

@@ -70,6 +70,7 @@ SPANS: dict[str, Span] = {
     "IndexKeyIssued.check": _DIGEST,
     "IndexKeyIssued.version": _SMALL,
     "KeyRegistered.public_key": _DIGEST,
+    "LossAccepted.head": _DIGEST,
     "OrderPreviewed.attempt": _SMALL,
     "OrderPreviewed.commitments[]": _DIGEST,
     "OrderPreviewed.covers": Span(0, MIB),

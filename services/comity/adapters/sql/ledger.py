@@ -194,7 +194,7 @@ class SqlLedger:
         if progress.topic_id != topic_id:
             raise Halted(
                 "The ledger was made from another journal than this one.",
-                advice="Restore the journal that belongs to it, or run `comity rebuild` to make the ledger anew.",
+                advice="Restore the journal that belongs to it; if that one is lost for good: comity anchor accept.",
             )
         return progress
 

@@ -37,3 +37,9 @@ class SqlPositions:
         with self._engine.begin() as connection:
             connection.execute(delete(FOLLOWER).where(FOLLOWER.c.name == name))
         self._saved.clear()
+
+    def clear_all(self) -> None:
+        """Start every follower from nothing."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(FOLLOWER))
+        self._saved.clear()

@@ -31,6 +31,7 @@ from comity.domain.entries.parties import (
     ExchangeFounded,
     KeyRegistered,
     KeyRevoked,
+    LossAccepted,
     PolicyAdopted,
     TicksVoided,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "KeyRegistered",
     "KeyRevoked",
     "Lift",
+    "LossAccepted",
     "Order",
     "OrderName",
     "OrderPreviewed",
@@ -97,7 +99,9 @@ __all__ = [
 Cover = RecordsSealed | RecordsProvisionallySealed | RecordsExpunged
 Lift = ProvisionalSealLifted | RecordsUnsealed
 Order = Cover | Lift | ShareGranted | ShareRevoked
-Party = AgencyRegistered | CourtRegistered | KeyRegistered | KeyRevoked | PolicyAdopted | TicksVoided | ClockConfirmed
+Party = (
+    AgencyRegistered | CourtRegistered | KeyRegistered | KeyRevoked | PolicyAdopted | TicksVoided | ClockConfirmed | LossAccepted
+)
 Act = SearchPerformed | SearchWithheld | RecordRevealed | ReviewRecorded | OrderPreviewed | PersonAdministered
 Duty = ClockTicked | OrderRefused | IndexKeyIssued | ErasureCertified
 JournalEntry = ExchangeFounded | RecordsAdmitted | Order | Party | Act | Duty
@@ -126,6 +130,7 @@ MAY_ENTER: dict[type, frozenset[Role]] = {
     PolicyAdopted: _BY_ADMINISTRATOR,
     TicksVoided: _BY_ADMINISTRATOR,
     ClockConfirmed: _BY_ADMINISTRATOR,
+    LossAccepted: _BY_ADMINISTRATOR,
     SearchPerformed: _BY_EXCHANGE,
     SearchWithheld: _BY_EXCHANGE,
     RecordRevealed: _BY_EXCHANGE,

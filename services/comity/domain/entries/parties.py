@@ -70,6 +70,15 @@ class ClockConfirmed:
 
 
 @dataclass(frozen=True, slots=True)
+class LossAccepted:
+    """Entries that had been acknowledged are gone for good, and the journal goes on without them: what was known of them last."""
+
+    next: int
+    head: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyAdopted:
     """The digest of the role, purpose and mode tables in force from here on."""
 

@@ -1,0 +1,27 @@
+"""Which log: one SQLite file, the broker that was started here, or brokers elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from comity.acts.alarms import Alarms
+from comity.adapters.local_kafka import LocalKafka
+from comity.adapters.sqlite_log import SqliteLog
+from comity.ports import EventLog
+
+
+def opened_log(path: Path, kafka: str | None, prefix: str, broker: LocalKafka | None, alarms: Alarms) -> EventLog:
+    """Open the log: the file at ``path`` unless Kafka is named. Sounds an alarm for each topic that is not as it should be."""
+    if kafka is None:
+        return SqliteLog(path)
+    from comity.adapters.kafka_log import KafkaLog  # noqa: PLC0415 - kafka-python is read only where it is used
+    from comity.adapters.kafka_topics import FAST_COMPACTION  # noqa: PLC0415
+
+    if broker is None:
+        log = KafkaLog(kafka, prefix=prefix)
+    else:
+        broker.start()
+        log = KafkaLog(broker.bootstrap, prefix=prefix, compaction=FAST_COMPACTION)
+    for one in log.differences:
+        alarms.sound(f"topic {one.what}", one.what, one.command)
+    return log

@@ -68,7 +68,7 @@ def mutated(module: types.ModuleType, *changes: tuple[str, str]) -> dict[str, An
 
 ENTERED = "                place = self._journal.enter(proposal.entry, key=proposal.key).position\n"
 NOTED = "                entered = proposal\n"
-JUDGED = "                disclosure = self._judge(question, proposal, place)\n"
+JUDGED = "                disclosure = judge(proposal, place)\n"
 UNREAD = ("if facts.applied < place:", "if False:")
 SECOND = ("if any(verdict(facts, question, r, facts.applied) is not Verdict.STANDS for r in chosen):", "if False:")
 FIRST = (

@@ -112,6 +112,27 @@ def test_a_gap_that_holds_no_entry_is_passed_over_and_its_leaves_are_numbered_ap
     assert after.newest[-1][0] == start.next + 4
 
 
+def test_large_orders_end_a_transaction_so_that_releases_before_them_go_on(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 12: nobody makes everyone wait for all of a burst."""
+    monkeypatch.setattr("comity.projection.ledger.ROWS_MAX", 3)
+    places: list[int] = []
+    published = core.watch.publish
+
+    def publish(at: int) -> None:
+        places.append(at)
+        published(at)
+
+    monkeypatch.setattr(core.watch, "publish", publish)
+    start = core.ledger.progress().next
+    for number in range(1, 5):
+        core.say(seal(f"o{number}", number, number + 10), COURT)
+    core.say(seal("o1", 1, 11), COURT)
+    core.apply()
+    assert places == [start + 2, start + 4, start + 5]
+    assert [x.position for x in core.ledger.refusals()] == [start + 4]
+    assert len(core.ledger.rows(p.Suppression)) == 8
+
+
 def test_a_journal_that_goes_back_halts(core: Core) -> None:
     """Rule 11: an entry is applied once."""
     start = core.ledger.progress().next

@@ -7,7 +7,7 @@ position 0 comes to the same rows. Signing keys are kept in memory beside the le
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from comity.domain import entries as e
@@ -18,7 +18,7 @@ from comity.domain.log import JOURNAL, Batch, Placed, Stream, leaf
 from comity.domain.merkle import leaf_hash
 from comity.domain.posting import End, Enter, Signer, ended, post
 from comity.domain.rows import EPOCH, Exchange, Key
-from comity.errors import Halted
+from comity.errors import Halted, Unavailable
 from comity.ports import EventLog, Ledger, Posted, Progress
 from comity.projection.watch import PositionWatch
 from comity.wire.codec import Undecodable
@@ -28,6 +28,7 @@ from comity.wire.signing import BadSignature
 
 NEWEST_MAX = 32  # of the newest leaves, kept to know the journal's end again; ``fsck`` compares the whole
 READ_SECONDS = 10.0
+ROWS_MAX = 5_000  # in one transaction, one entry above it: some 0.2 s that a release may wait for
 Taken = dict[tuple[str, str], tuple[bytes, int]]
 
 
@@ -69,8 +70,8 @@ class LedgerProjection:
         with self._log.open({JOURNAL: progress.newest[0][0]}) as reader:
             while len(again) < len(progress.newest):
                 batch = reader.poll(timeout_seconds=READ_SECONDS, entries_max=NEWEST_MAX).get(JOURNAL)
-                if batch is None:
-                    break
+                if batch is None:  # slow is not different: the follower tries again
+                    raise Unavailable("The journal's end could not be read.", advice="Look at the log; it is tried again.")
                 again += [(placed.position, leaf_hash(leaf(placed))) for placed in batch.entries]
                 if batch.next >= progress.next:
                     break
@@ -81,24 +82,37 @@ class LedgerProjection:
             )
 
     def apply(self, stream: Stream, batch: Batch) -> None:
-        """Apply a batch in one transaction, then publish the position.
+        """Apply a batch, in one transaction or some, and publish the position after each.
 
         A gap that holds no entry (a transaction's marker takes a position too) is passed over: leaves are numbered apart.
+        Large orders end a transaction early, so that a release before them does not wait for them.
         """
         del stream
+        done, rows, taken = list[tuple[Placed, Posted]](), 0, Taken()
+        for placed in batch.entries:
+            if rows >= ROWS_MAX:
+                self._commit(done, placed.position)
+                done, rows, taken = [], 0, Taken()
+            posted = self._read(placed, taken)
+            self._clock.passed(appended_at(placed))
+            done.append((placed, posted))
+            rows += len(posted.changes)
+        self._commit(done, batch.next)
+
+    def _commit(self, done: Sequence[tuple[Placed, Posted]], next_: int) -> None:
+        """Write what entries come to, and with it how far the ledger is; then say so."""
         seen = self._progress
         if seen is None:
             raise Halted("The ledger was not claimed.")
-        posted, frontier, newest, taken = [], seen.frontier, list(seen.newest), Taken()
-        for placed in batch.entries:
+        frontier, newest = seen.frontier, list(seen.newest)
+        for placed, _ in done:
             if placed.position < seen.next:
                 raise Halted(f"The journal went back to {placed.position}.", advice="Restart; call for help should it stay.")
-            posted.append(self._read(placed, taken))
-            self._clock.passed(appended_at(placed))
             added = leaf(placed)
             frontier = frontier.append(added)
             newest.append((placed.position, leaf_hash(added)))
-        after = Progress(batch.next, seen.epoch, seen.topic_id, frontier, tuple(newest[-NEWEST_MAX:]), self._clock.stretch)
+        posted = [one for _, one in done]
+        after = Progress(next_, seen.epoch, seen.topic_id, frontier, tuple(newest[-NEWEST_MAX:]), self._clock.stretch)
         self._ledger.apply(seen, after, posted)
         self._clock.committed()
         self._progress = after

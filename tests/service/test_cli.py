@@ -213,6 +213,9 @@ def test_lists_are_lists(cli: Cli) -> None:
 def test_status_fsck_journal_and_rebuild(cli: Cli) -> None:
     assert set(cli.json("status")) >= {"journal", "followers", "templates"}
     assert cli.json("fsck") == []
+    newest = cli.json("journal", "--count", "2")
+    assert newest[0]["position"] < newest[1]["position"]
+    assert newest[1]["position"] >= cli.end() - 2  # a tick may come meanwhile
     entries = cli.json("journal", "--from", "1", "--count", "2")
     assert [e["position"] for e in entries] == [1, 2]
     assert cli.json("rebuild", "gallery") == {"rebuilt": "gallery"}

@@ -86,7 +86,7 @@ def exposures(
 ) -> None:
     """Show who was shown a record: what no order can take back."""
     with connect(state(ctx), *READERS) as api:
-        found = api.get(f"{OPERATIONS}/exposures/{_segment(record)}")
+        found = api.every(f"{OPERATIONS}/exposures/{_segment(record)}")
     columns = ("position", "what", "search_id", "requester", "user", "purpose")
     rows = [tuple(x[c] for c in columns) for x in found]
     emit(state(ctx), found, lambda: table("Exposures", columns, rows, empty="nobody was shown this record."))
@@ -95,12 +95,14 @@ def exposures(
 @app.command(epilog="Example: comity journal --from 120 --count 20")
 def journal(
     ctx: typer.Context,
-    first: Annotated[int, typer.Option("--from", min=0, help="The first position.")] = 0,
+    first: Annotated[int | None, typer.Option("--from", min=0, help="The first position; else the newest are shown.")] = None,
     count: Annotated[int, typer.Option(min=1, max=ENTRIES_MAX, help="How many entries at most.")] = 50,
 ) -> None:
     """List the journal's entries by position; what is encrypted stays so."""
+    place = {} if first is None else {"first": first}
     with connect(state(ctx), *READERS) as api:
-        entries = api.get(f"{OPERATIONS}/journal", first=first, count=count)
+        entries = api.get(f"{OPERATIONS}/journal", limit=count, **place)
+    entries.sort(key=lambda entry: entry["position"])  # the newest stand last, where a terminal ends
     rows = [
         (e["position"], moment(e["at"]), e["type"] or f"unreadable: {e['unreadable']}", e.get("key"), e.get("id"))
         for e in entries

@@ -37,7 +37,7 @@ def add(
 def list_people(ctx: typer.Context) -> None:
     """List everybody who may sign in."""
     with connect(state(ctx), ADMINISTRATOR) as api:
-        people = api.get(f"{OPERATIONS}/people")
+        people = api.every(f"{OPERATIONS}/people")
     rows = [(p["user_id"], p["name"], p["party"], " ".join(p["roles"])) for p in people]
     emit(state(ctx), people, lambda: table("People", ("pseudonym", "name", "party", "roles"), rows))
 
@@ -48,7 +48,7 @@ def link(ctx: typer.Context, who: Annotated[str, typer.Argument(help="A name or 
     with connect(state(ctx), ADMINISTRATOR) as api:
         people = [
             Person(UserId(p["user_id"]), p["name"], PartyId(p["party"]), frozenset(p["roles"]))
-            for p in api.get(f"{OPERATIONS}/people")
+            for p in api.every(f"{OPERATIONS}/people")
         ]
         person = one(people, who)
         made = api.post(f"{OPERATIONS}/people/{person.user_id}/links")

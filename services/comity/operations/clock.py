@@ -6,13 +6,18 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from comity.acts.clock import REASON_CHARS_MAX, Shown, TimeKeeping
 from comity.domain.roles import ADMINISTRATOR, AUDITOR, OPERATOR
+from comity.operations.services import BASE, Services
 from comity.ports import Person
+from comity.web.once import Claim, Key, again, made
+from comity.web.problem import documented
 from comity.web.session import role
+
+router = APIRouter(tags=["clock"])
 
 POSITION_MAX = 2**62
 Operator = Annotated[Person, Depends(role(OPERATOR, ADMINISTRATOR))]
@@ -72,27 +77,32 @@ class Ruled(BaseModel):
     clock: ClockShown
 
 
-def routes(app: FastAPI, clock: TimeKeeping) -> None:
-    """Add the clock's routes."""
-
-    @app.get("/v1/clock")
-    def show(_who: Auditor) -> ClockShown:
-        """Show what time the exchange judges by, and what is wrong with it."""
-        return shown(clock.show())
-
-    @app.post("/v1/clock/confirmations", status_code=201)
-    def confirm(_who: Operator, said: Confirmation) -> Ruled:
-        """Say that a tick told the right time, so that provisional seals lapse by it again."""
-        return _ruled(clock, lambda: clock.confirm(said.position, said.reason))
-
-    @app.post("/v1/clock/voidings", status_code=201)
-    def void(_who: Operator, said: Voiding) -> Ruled:
-        """Say that the ticks between two positions told a wrong time, so that they count for nothing."""
-        return _ruled(clock, lambda: clock.void(said.first, said.last, said.reason))
+@router.get("/clock", summary="What time the exchange judges by")
+def read_clock(_who: Auditor, services: Services) -> ClockShown:
+    """Show what time the exchange judges by, and what is wrong with it."""
+    return shown(services.clock.show())
 
 
-def _ruled(clock: TimeKeeping, rule: Callable[[], int]) -> Ruled:
-    return Ruled(position=rule(), clock=shown(clock.show()))
+@router.post("/clock/confirmations", status_code=201, responses=documented(404, 409) | again(Ruled), summary="Confirm a tick")
+def confirm_tick(who: Operator, said: Confirmation, services: Services, key: Key, response: Response) -> Ruled:
+    """Say that a tick told the right time, so that provisional seals lapse by it again."""
+    clock = services.clock
+    with services.once(key, who, "confirmations", said.model_dump_json()) as claim:
+        return _ruled(claim, clock, response, lambda: clock.confirm(said.position, said.reason))
+
+
+@router.post("/clock/voidings", status_code=201, responses=documented(404, 409) | again(Ruled), summary="Void ticks")
+def void_ticks(who: Operator, said: Voiding, services: Services, key: Key, response: Response) -> Ruled:
+    """Say that the ticks between two positions told a wrong time, so that they count for nothing."""
+    clock = services.clock
+    with services.once(key, who, "voidings", said.model_dump_json()) as claim:
+        return _ruled(claim, clock, response, lambda: clock.void(said.first, said.last, said.reason))
+
+
+def _ruled(claim: Claim, clock: TimeKeeping, response: Response, rule: Callable[[], int]) -> Ruled:
+    before = claim.answered(Ruled)
+    made(response, f"{BASE}/clock", again=before is not None)
+    return before or claim.keep(Ruled(position=rule(), clock=shown(clock.show())))
 
 
 def shown(clock: Shown) -> ClockShown:

@@ -1,0 +1,96 @@
+"""People: who may sign in, for which party and in which roles; and their links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Response
+
+from comity.acts.register import EXCHANGE
+from comity.domain.ids import UserId
+from comity.domain.posting import Agency, Court
+from comity.domain.roles import ADMINISTRATOR, HELD_BY, ROLES, PartyKind, holders
+from comity.errors import InvalidInput, NotFound
+from comity.operations import models as m
+from comity.operations.services import BASE, OperationServices, Services
+from comity.ports import LedgerView, Person
+from comity.web.once import Key, again, made
+from comity.web.paging import LISTED, Page
+from comity.web.problem import documented
+from comity.web.session import role
+
+router = APIRouter(tags=["people"])
+
+Administrator = Annotated[Person, Depends(role(ADMINISTRATOR))]
+UserPath = Annotated[str, Path(pattern=r"^[!-~]{1,64}$", description="Their pseudonym.")]
+
+
+@router.get("/people", responses=LISTED, summary="Who may sign in")
+def list_people(_who: Administrator, services: Services, page: Page) -> list[m.PersonOut]:
+    """List everybody who may sign in, by party and name."""
+    rows = page.cut(services.identity.people(), lambda one: (one.party, one.name, one.user_id))
+    return [_person(person) for person in rows]
+
+
+@router.post("/people", status_code=201, responses=documented(409) | again(m.PersonOut), summary="Let somebody sign in")
+def add_person(who: Administrator, new: m.NewPerson, services: Services, key: Key, response: Response) -> m.PersonOut:
+    """Let somebody sign in, for a party that takes part, in roles that its people may hold."""
+    _check_roles(services.ledger, new.party, new.roles)
+    with services.once(key, who, "people", new.model_dump_json()) as claim:
+        before = claim.answered(m.PersonOut)
+        done = before or claim.keep(_person(services.identity.add(new.name, new.party, new.roles)))
+    made(response, f"{BASE}/people/{done.user_id}", again=before is not None)
+    return done
+
+
+@router.get("/people/{user}", responses=documented(404), summary="Somebody who may sign in")
+def read_person(_who: Administrator, user: UserPath, services: Services) -> m.PersonOut:
+    """Show somebody who may sign in."""
+    return _person(_known(services, user))
+
+
+@router.post("/people/{user}/links", status_code=201, responses=documented(404), summary="Make a link to sign in with")
+def add_link(_who: Administrator, user: UserPath, services: Services, response: Response) -> m.LinkOut:
+    """Make a link that signs this person in, once, within minutes."""
+    path = f"/sign-in/{services.identity.link(UserId(_known(services, user).user_id))}"
+    made(response, path)
+    return m.LinkOut(path=path)
+
+
+def _known(services: OperationServices, user: str) -> Person:
+    for person in services.identity.people():
+        if person.user_id == user:
+            return person
+    raise NotFound("There is no such person.", advice="See `comity user list`.")
+
+
+def _check_roles(ledger: LedgerView, party: str, given: Sequence[str]) -> None:
+    """Raise InvalidInput for a party that takes no part, and for a role that its people cannot hold."""
+    if unknown := set(given) - set(ROLES):
+        raise InvalidInput(f"Unknown role: {', '.join(sorted(unknown))}.", advice=f"Use: {', '.join(ROLES)}.")
+    kind = _kind(ledger, party)
+    if kind is None:
+        raise InvalidInput(
+            "No agency and no court of this name is registered.",
+            advice="Register it first: comity agency add, or comity court add; the exchange itself is `exchange`.",
+        )
+    for name in sorted(given):
+        if kind not in HELD_BY[name]:
+            raise InvalidInput(
+                f"People of {kind} cannot be {name}: nobody was given anything.",
+                advice=f"This role is for people of {holders(name)}.",
+                role=name,
+            )
+
+
+def _kind(ledger: LedgerView, party: str) -> PartyKind | None:
+    if party == EXCHANGE:
+        return PartyKind.EXCHANGE
+    if ledger.rows(Agency, ori=party):
+        return PartyKind.AGENCY
+    return PartyKind.COURT if ledger.rows(Court, court_id=party) else None
+
+
+def _person(person: Person) -> m.PersonOut:
+    return m.PersonOut(user_id=person.user_id, name=person.name, party=person.party, roles=sorted(person.roles))

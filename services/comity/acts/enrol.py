@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from comity.acts.indexes import Indexer
@@ -55,8 +56,10 @@ class Enrol:
     def prepare(self, owner: Ori, numbers: Mapping[e.IndexKind, str], digests: Sequence[str]) -> Issued:
         """Issue the record's id, key and blind indexes.
 
-        Raises SuppressedRecord where an order covers the booking or a photograph, InvalidInput without a booking number,
-        NotPermitted for an agency that is not registered.
+        It tells nothing of others' orders: what they cover is issued like anything else, and decided by the encoder. The key
+        waits for its enrolment (``KeyVault.reserve``).
+        Raises SuppressedRecord where an order of this agency's own covers the booking or a photograph, InvalidInput without a
+        booking number, NotPermitted for an agency that is not registered.
         """
         if not self._ledger.rows(Agency, ori=owner):
             raise NotPermitted(f"{owner} is not registered.", advice="Ask the administrator to register the agency first.")
@@ -68,7 +71,7 @@ class Enrol:
         except ValueError as error:
             raise InvalidInput(str(error), advice="Send the number as your records system prints it.") from None
         check_suppression(self._ledger, owner, record, indexes)
-        return Issued(record, self._data_key(record), indexes)
+        return Issued(record, self._data_key(record, owner), indexes)
 
     def submit(self, entry: Entry) -> Receipt:
         """Verify a signed ``RecordEnrolled`` and append the same bytes. The same version again is a no-op further on.
@@ -85,6 +88,8 @@ class Enrol:
             raise _not_issued()  # before anything else is said of it: another agency's looks like one that never was
         self._check_issued(event)
         check_suppression(self._ledger, event.owner, event.record_id, event.indexes)
+        with suppress(KeyShredded):  # by an order of another party: the encoder will say so, in its own time
+            self._vault.claim(record_key(event.record_id))
         repeated = self._repeats(event, envelope.value)
         return replace(receipt(self._journal.append(Topic.ENROLMENTS, entry)), repeated=repeated)
 
@@ -99,12 +104,12 @@ class Enrol:
                 self._sent.popitem(last=False)
         return sent or any(row.version == event.version for row in self._ledger.rows(Record, record_id=event.record_id))
 
-    def _data_key(self, record: RecordId) -> bytes:
-        """Return the record's key; made now, unless the record was admitted: then it had one, and there is no other."""
+    def _data_key(self, record: RecordId, owner: Ori) -> bytes:
+        """Return the record's key, or one that waits; unless the record was admitted: then it had one, and there is no other."""
         name = record_key(record)
         if self._vault.missing([name]):
             self._refuse_lost_key(record)
-        return self._vault.issue(name)
+        return self._vault.reserve(name, owner)
 
     def _refuse_lost_key(self, record: RecordId) -> None:
         if self._ledger.rows(Record, record_id=record):
@@ -120,10 +125,7 @@ class Enrol:
         number gives this id for its owner alone.
         """
         try:
-            particulars = opened_particulars(event, self._vault.open(record_key(event.record_id)))
-        except KeyShredded:
-            check_suppression(self._ledger, event.owner, event.record_id, event.indexes)
-            raise _not_issued() from None
+            particulars = opened_particulars(event, self._issued_key(event.record_id))
         except NotFound:
             self._refuse_lost_key(event.record_id)
             raise _not_issued() from None
@@ -131,6 +133,17 @@ class Enrol:
             raise _not_issued() from None
         if not self._indexer.is_of(event.owner, event.record_id, str(particulars.get("booking_number") or "")):
             raise _not_issued()
+
+    def _issued_key(self, record: RecordId) -> bytes:
+        """Return the key that was issued for a record, kept or waiting. Raises NotFound."""
+        name = record_key(record)
+        waiting = self._vault.waiting(name)
+        if waiting is not None:
+            return waiting
+        try:
+            return self._vault.open(name)
+        except KeyShredded:
+            raise _not_issued() from None
 
 
 def _not_issued() -> InvalidInput:
@@ -171,22 +184,31 @@ def verified(ledger: LedgerView, entry: Entry) -> Envelope:
 
 
 def check_suppression(ledger: LedgerView, owner: Ori, record: RecordId, indexes: Sequence[e.BlindIndex]) -> None:
-    """Raise SuppressedRecord where an order covers what would be this record (R18 b)."""
-    if suppressed(ledger, owner, record, indexes):
+    """Raise SuppressedRecord where an order of the agency's own covers what would be this record (R18 b).
+
+    Of others' orders nothing is said here: whoever asks may have made the number up.
+    """
+    if suppressed(ledger, owner, record, indexes, by=owner):
         raise SuppressedRecord(
-            "An order covers this booking or one of its photographs; nothing was taken in.",
-            advice="Remove it from your sharing feed. The order's number is with your court clerk.",
+            "An order of your agency covers this booking or one of its photographs; nothing was taken in.",
+            advice="Remove it from your sharing feed. Your agency's clerk has the order.",
         )
 
 
 def suppressed(
-    ledger: LedgerView, owner: Ori, record: RecordId, indexes: Sequence[e.BlindIndex], kinds: frozenset[str] | None = None
+    ledger: LedgerView,
+    owner: Ori,
+    record: RecordId,
+    indexes: Sequence[e.BlindIndex],
+    kinds: frozenset[str] | None = None,
+    *,
+    by: str | None = None,
 ) -> bool:
-    """Say whether an order (of these kinds) covers a record that is, or would be, here under these names."""
+    """Say whether an order (of these kinds, by this party) covers a record that is, or would be, here under these names."""
     facts = ledger.prospect({record_target(record), *map(index_target, indexes)})
     would_be = Record(
         entered=-1, record_id=record, owner=owner, record_class=e.RecordClass.BOOKING, version=0, enrolment_sha256=b""
     )
     own = admitted_indexes(e.AdmittedRecord(record, owner, would_be.record_class, 0, tuple(indexes), b""), -1)
     covering = replace(facts, indexes=facts.indexes + own).covering(would_be, facts.applied)
-    return any(kinds is None or order.kind in kinds for order in covering)
+    return any((kinds is None or order.kind in kinds) and by in (None, order.entered_by) for order in covering)

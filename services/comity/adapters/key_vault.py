@@ -33,6 +33,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from comity.adapters import waiting_keys
 from comity.errors import ComityError, Halted, InvalidInput, KeyShredded, NotFound, Unavailable
 from comity.wire import sealing
 
@@ -50,6 +51,7 @@ _SCHEMA = (
     "CREATE TABLE about (checked BLOB NOT NULL)",
     # shredded takes no byte whether 0 or 1 (SQLite's file format 2.1), so a row keeps its length and its place.
     "CREATE TABLE keys (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, wrapped BLOB NOT NULL, shredded INTEGER NOT NULL)",
+    *waiting_keys.SCHEMA,
 )
 
 
@@ -69,6 +71,7 @@ class SqliteKeyVault:
         try:
             with _reported("opening"):
                 self._connection = _connect(path)
+                self._waiting = waiting_keys.WaitingKeys(self._connection, master)
             try:
                 self._prepare()
             except BaseException:
@@ -88,6 +91,36 @@ class SqliteKeyVault:
             _check_name(name)
         with self._writing("issuing a key of"):
             return {name: self._issue(name) for name in names}
+
+    def reserve(self, name: str, holder: str) -> bytes:
+        """Return the key of this name, or one that waits under it for ``claim``, for a week and among so many of its holder.
+
+        A shredded name looks like any other: what waits under it is claimed by nobody.
+        """
+        _check_name(name)
+        with self._writing("reserving a key of"):
+            row = self._row(name)
+            if row is not None and not row[1]:
+                return self._unwrap(name, *row)
+            return self._waiting.put(name, holder)
+
+    def waiting(self, name: str) -> bytes | None:
+        """Return the key that waits under this name, or None."""
+        with self._mutex, _reported("looking for a key in"):
+            return self._waiting.get(name)
+
+    def claim(self, name: str) -> bytes:
+        """Return the key of this name; what waits under it stays from now on. Raises KeyShredded or NotFound."""
+        with self._writing("claiming a key of"):
+            row = self._row(name)
+            if row is not None:
+                return self._unwrap(name, *row)
+            key = self._waiting.get(name)
+            if key is None:
+                raise NotFound("no key of this name", advice="It was never issued here.")
+            self._keep(name, key)
+            self._waiting.destroy([name])
+            return key
 
     def open(self, name: str) -> bytes:
         """Return the key of this name. Raises KeyShredded or NotFound."""
@@ -130,6 +163,7 @@ class SqliteKeyVault:
                 f"INSERT OR IGNORE INTO keys (name, wrapped, shredded) VALUES (?, randomblob({WRAPPED_BYTES}), 1)",  # noqa: S608
                 rows,
             )
+            self._waiting.destroy(names)
         return max(gone, 0)  # no names, no statement: sqlite3 counts -1
 
     def close(self) -> None:
@@ -167,10 +201,14 @@ class SqliteKeyVault:
         row = self._row(name)
         if row is not None:
             return self._unwrap(name, *row)
-        key = sealing.new_key()
+        key = self._waiting.get(name) or sealing.new_key()
+        self._keep(name, key)
+        self._waiting.destroy([name])
+        return key
+
+    def _keep(self, name: str, key: bytes) -> None:
         wrapped = sealing.seal(self._master, key, context=_CONTEXT + name.encode())
         self._connection.execute("INSERT INTO keys (name, wrapped, shredded) VALUES (?, ?, 0)", (name, wrapped))
-        return key
 
     def _row(self, name: str) -> tuple[bytes, bool] | None:
         row = self._connection.execute("SELECT wrapped, shredded FROM keys WHERE name = ?", (name,)).fetchone()

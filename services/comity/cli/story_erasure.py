@@ -14,13 +14,16 @@ from comity.bootstrap import Exchange
 from comity.cli import story_world as w
 from comity.cli.story import Sealing, Teller, records_of
 from comity.cli.story_world import COURT, World
+from comity.client.publisher import Publisher
 from comity.domain.entries import ErasureCertified, IndexKind
+from comity.domain.ids import RecordId
 from comity.domain.log import JOURNAL
 from comity.domain.posting import Certificate
-from comity.errors import ComityError, SuppressedRecord
 from comity.serving import Server
+from comity.wire.booking import Booking
 from comity.wire.envelope import from_entry
 
+SUPPRESSED = "suppressed"  # as an agency reads it
 COPY = "gallery-copy"  # beside the home, so that the erasure's scan does not count it among the exchange's own files
 SETTLE_SECONDS = 120.0
 ROWS_SHOWN = 8
@@ -109,11 +112,11 @@ def ways_back(teller: Teller, running: Running, sealing: Sealing, old_copy: Path
     teller.chapter(7, "Every way back")
     world, booking = running.world, running.world.bookings[sealing.record]
     with world.publisher(booking.owner) as publisher:
-        told = _told(lambda: publisher.publish(booking))
-        teller.check(told == SuppressedRecord.kind, f"the enrolment re-sent: {told}")
+        told = _told(world, publisher, booking)
+        teller.check(told == SUPPRESSED, f"the enrolment re-sent: {told}")
         renamed = replace(booking, booking_number=f"{booking.booking_number}-NEW", court_case=None, atn=None)
-        told = _told(lambda: publisher.publish(renamed))
-        teller.check(told == SuppressedRecord.kind, f"the same photographs under another booking number: {told}")
+        told = _told(world, publisher, renamed)
+        teller.check(told == SUPPRESSED, f"the same photographs under another booking number: {told}")
     _same(teller, world, sealing, "the answer is the same")
     running.restart(lambda home: _put_back(home, old_copy))
     teller.say("an old copy of the gallery, made before, was put back; the exchange started on it")
@@ -128,12 +131,11 @@ def ways_back(teller: Teller, running: Running, sealing: Sealing, old_copy: Path
     teller.check(not findings, "fsck: every view says what the journal says" + "".join(f"; {f.what}" for f in findings))
 
 
-def _told(act: Callable[[], object]) -> str:
-    try:
-        act()
-    except ComityError as error:
-        return error.kind
-    return "taken"
+def _told(world: World, publisher: Publisher, booking: Booking) -> str:
+    """Return what its agency reads of an enrolment once it was decided."""
+    receipt = publisher.publish(booking)
+    world.exchange.settle(SETTLE_SECONDS)
+    return str(publisher.standing(RecordId(receipt.record_id or ""), receipt)["state"])
 
 
 def _same(teller: Teller, world: World, sealing: Sealing, sentence: str) -> None:

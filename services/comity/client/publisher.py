@@ -99,8 +99,9 @@ class Publisher:
     def publish(self, booking: Booking) -> Receipt:
         """Publish a booking, or a correction of it with a higher version; the receipt names the record.
 
-        Raises SuppressedRecord where an order covers it, NotPermitted, InvalidInput, TooMany (its detail
-        ``retry_after_seconds`` says how long to wait), or Unavailable after some attempts.
+        Raises SuppressedRecord where an order of this agency's own covers it (what another's covers, ``standing`` tells),
+        NotPermitted, InvalidInput, TooMany (its detail ``retry_after_seconds`` says how long to wait), or Unavailable after
+        some attempts.
         """
         issued = self.prepare(booking)
         receipt = self.send(sealed(booking, issued.record_id, issued.data_key, issued.indexes), key=issued.record_id)

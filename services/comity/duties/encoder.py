@@ -199,7 +199,7 @@ class EncoderDuty:
                 raise NotIssued(NOT_ISSUED, NOT_ISSUED_ADVICE)
             return
         try:
-            particulars = opened_particulars(event, self.vault.open(record_key(event.record_id)))
+            particulars = opened_particulars(event, self.vault.claim(record_key(event.record_id)))
         except KeyShredded:
             return  # nothing is left that could be touched
         except (NotFound, ValueError):
@@ -218,7 +218,7 @@ class EncoderDuty:
                 for n, data in enumerate(event.photographs)
             ]
         except KeyShredded:
-            raise RejectedEnrolment(SUPPRESSED, "This record's key was destroyed by an order.") from None
+            raise RejectedEnrolment(SUPPRESSED, "An order covers this record; remove it from your sharing feed.") from None
         except (NotFound, ValueError):
             raise RejectedEnrolment(NOT_ISSUED, NOT_ISSUED_ADVICE) from None
         return particulars, photographs

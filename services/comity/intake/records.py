@@ -46,14 +46,16 @@ def own_ori(person: Person) -> Ori:
         raise NotPermitted("Only an agency's people do this.", advice="Sign in as somebody of the agency.") from None
 
 
-@router.post("/records", responses=documented(401, 403, 409), summary="Issue a record's id, key and indexes")
+@router.post("/records", responses=documented(401, 403, 409, 429), summary="Issue a record's id, key and indexes")
 def issue_record(sent: m.RecordIn, person: Writer, services: Services) -> m.IssuedOut:
     """Issue what an agency needs to encrypt and name a record; the same booking gets the same id, for ever.
 
-    Refused where an order covers the booking or one of the photographs.
+    Refused where an order of my own agency covers the booking or one of the photographs. What others' orders cover is issued as
+    anything else, and where the record stands tells what became of it. A key that no enrolment uses waits for a week.
     """
     if sent.owner != person.party:
         raise NotPermitted("An agency enrols its own records only.", advice="Send your own ORI as owner.")
+    services.looks.take(person.party)
     named = {
         e.IndexKind.BOOKING: sent.booking_number,
         e.IndexKind.AGENCY_CASE: sent.agency_case,

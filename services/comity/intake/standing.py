@@ -23,6 +23,9 @@ class Standing:
     enrolment_sha256: bytes | None = None
 
 
+# Of what kind the order is, whose, and by which number it covers the record, is not said: one answer for a seal and for an
+# expungement, whether the record stands hidden or was never taken in.
+COVERED = Standing(SUPPRESSED, "An order covers it. Remove it from your sharing feed, and ask the court or your own clerk.")
 UNDECIDED = Standing(WAITING, "Nothing has been decided yet. If you have sent it, ask again in a minute.")
 
 
@@ -34,9 +37,10 @@ def standing(ledger: LedgerView, rejections: Rejections, owner: Ori, record: Rec
     facts = ledger.facts(owner, [record], ledger.progress().next)
     row = facts.record(record, facts.applied)
     mine = row if row is not None and row.owner == owner else None
-    if mine is not None and state(facts, mine) != State.ADMITTED:
-        return Standing(SUPPRESSED, "Remove it from your sharing feed. The order's number is with your court clerk.")
     rejected = max(rejections.of(owner, record), key=lambda r: r.version, default=None)
+    withheld = rejected is not None and rejected.reason == SUPPRESSED
+    if withheld or (mine is not None and state(facts, mine) != State.ADMITTED):
+        return COVERED
     if rejected is not None and (mine is None or rejected.version > mine.version):
         return Standing(REJECTED, rejected.advice, rejected.reason)
     if mine is not None:

@@ -15,6 +15,18 @@ class KeyVault(Protocol):
         """Return the 32-byte key of this name, made now if it is new. Raises KeyShredded."""
         ...
 
+    def reserve(self, name: str, holder: str) -> bytes:
+        """Return the key of this name, or one that waits under it to be claimed: for a while, and so many for each holder."""
+        ...
+
+    def waiting(self, name: str) -> bytes | None:
+        """Return the key that waits under this name, or None."""
+        ...
+
+    def claim(self, name: str) -> bytes:
+        """Return the key of this name; what waits under it stays from now on. Raises KeyShredded or NotFound."""
+        ...
+
     def open(self, name: str) -> bytes:
         """Return the key of this name. Raises KeyShredded or NotFound."""
         ...

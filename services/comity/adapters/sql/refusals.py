@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
+from comity.adapters.sql.rejections import COVERED
 from comity.adapters.sql.tables import PUT_ASIDE
 from comity.ports import RefusedEntry
 
@@ -31,7 +32,12 @@ class SqlRefusals:
             connection.execute(delete(PUT_ASIDE).where(mine, PUT_ASIDE.c.place.not_in(newest)))
 
     def of(self, signer: str) -> tuple[RefusedEntry, ...]:
-        """Return a party's refusals, newest first."""
-        query = select(*COLUMNS).where(PUT_ASIDE.c.signer == signer).order_by(PUT_ASIDE.c.place.desc()).limit(ROWS_MAX)
+        """Return a party's refusals, newest first; what an order covers is told where the record stands."""
+        query = (
+            select(*COLUMNS)
+            .where(PUT_ASIDE.c.signer == signer, PUT_ASIDE.c.reason != COVERED)
+            .order_by(PUT_ASIDE.c.place.desc())
+            .limit(ROWS_MAX)
+        )
         with self._engine.begin() as connection:
             return tuple(RefusedEntry(**row) for row in connection.execute(query).mappings())

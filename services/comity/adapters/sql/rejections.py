@@ -13,6 +13,7 @@ from comity.domain.ids import Ori, RecordId
 from comity.ports import REJECTIONS_MAX, Rejection
 
 SAME_VERSION = "same-version"  # the one reason that comes of an admission: that very admission corrects nothing
+COVERED = "suppressed"  # told where the record stands, in one way for all orders: a list would tell one kind from another
 RECORD = TABLES[p.Record]
 
 
@@ -34,10 +35,9 @@ class SqlRejections:
     def of(
         self, owner: Ori, record: RecordId | None = None, *, before: int | None = None, count: int = REJECTIONS_MAX
     ) -> tuple[Rejection, ...]:
-        """Return an agency's newest rejections, or one record's, without what was corrected since."""
+        """Return an agency's newest rejections but for what orders cover, or one record's; without what was corrected since."""
         query = select(REJECTED).where(REJECTED.c.owner == owner, ~_corrected()).order_by(REJECTED.c.place.desc())
-        if record is not None:
-            query = query.where(REJECTED.c.record_id == record)
+        query = query.where(REJECTED.c.reason != COVERED if record is None else REJECTED.c.record_id == record)
         if before is not None:
             query = query.where(REJECTED.c.place < before)
         with self._engine.begin() as connection:

@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from builders import PEOPLE
+from comity.acts import pace
 from comity.adapters.onnx_faces import OnnxFaces
 from comity.cli import imports, publishing
 from comity.cli.main import app
-from comity.intake import pace
 from commands import COURT, DANE, MILWAUKEE, Cli, served
 
 

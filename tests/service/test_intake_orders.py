@@ -11,11 +11,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from builders import ALAMEDA, COURT, MADISON, MILWAUKEE, House, booking, intake_services
+from comity.acts import pace
 from comity.domain.entries import RecordClass, RecordsSealed, ShareGranted
 from comity.domain.ids import GrantId, OrderId, RecordId
 from comity.domain.log import Entry, Topic
 from comity.errors import NotPermitted, SuppressedRecord, TooMany
-from comity.intake import pace
 from comity.intake.app import create
 from comity.wire.curve import SMALL_ORDER
 from comity.wire.envelope import to_entry

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from comity.acts.indexes import Indexer
 from comity.acts.journal import Journal
+from comity.acts.pace import weight
 from comity.domain import entries as e
 from comity.domain.ids import Ori, RecordId, record_key
 from comity.domain.log import Entry, Placed, Topic
@@ -76,7 +77,7 @@ class Enrol:
     def submit(self, entry: Entry) -> Receipt:
         """Verify a signed ``RecordEnrolled`` and append the same bytes. The same version again is a no-op further on.
 
-        Raises InvalidInput for bytes that cannot be read, NotPermitted for a wrong signature or owner, SuppressedRecord.
+        Raises InvalidInput for bytes that cannot be read, NotPermitted for a wrong signature or owner, SuppressedRecord, TooMany.
         """
         envelope = verified(self._ledger, entry)
         event = envelope.event
@@ -88,6 +89,7 @@ class Enrol:
             raise _not_issued()  # before anything else is said of it: another agency's looks like one that never was
         self._check_issued(event)
         check_suppression(self._ledger, event.owner, event.record_id, event.indexes)
+        self._journal.pace.take(event.owner, weight(event))
         with suppress(KeyShredded):  # by an order of another party: the encoder will say so, in its own time
             self._vault.claim(record_key(event.record_id))
         repeated = self._repeats(event, envelope.value)

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime
 
+from comity.acts.pace import burden
 from comity.domain import entries as e
 from comity.domain.authority import event_id
 from comity.domain.ids import KeyId
@@ -24,6 +25,7 @@ class Journal:
 
     def __init__(self, log: EventLog, signer: SigningKey, now: Callable[[], datetime]) -> None:
         self._log, self._signer, self.now = log, signer, now
+        self.pace = burden()  # whoever appends for a party takes from it first
 
     @property
     def kid(self) -> KeyId:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from comity.acts.enrol import receipt, signing_key, verified
 from comity.acts.journal import Journal
+from comity.acts.pace import weight
 from comity.domain import entries as e
 from comity.domain.authority import REPEATED, event_id, refuse
 from comity.domain.log import Entry, Topic
@@ -42,7 +43,8 @@ class Orders:
         """Verify, append the same bytes, wait until the ledger has applied them, and return the receipt.
 
         The same order again returns the first receipt. Raises InvalidInput, NotPermitted, Conflict (same id, other bytes; or
-        the ledger refused it at its place), NotAppended, OutcomeUnknown, LedgerBehind (it stands, but was not confirmed in time).
+        the ledger refused it at its place), TooMany, NotAppended, OutcomeUnknown, LedgerBehind (it stands, but was not
+        confirmed in time).
         """
         envelope = verified(self._ledger, entry)
         key, own = signing_key(self._ledger, envelope), event_id(envelope.event) or envelope.event_id
@@ -58,6 +60,7 @@ class Orders:
                 raise Conflict("Another event with this id stands already.", advice="Give a new order a new id.")
             self._acknowledge(before[1])
             return OrderReceipt(own, before[1], digest.hex(), 0, repeated=True)
+        self._journal.pace.take(key.party, weight(envelope.event))
         placed = self._journal.append(Topic.JOURNAL, entry)
         if not self._watch.wait(placed.position + 1, WAIT_SECONDS):
             raise LedgerBehind(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from comity.acts.journal import Journal
+from comity.acts.pace import weight
 from comity.domain import entries as e
 from comity.domain import names
 from comity.domain.ids import ExchangeId, KeyId, Ori, PartyId, is_ori
@@ -115,6 +116,7 @@ class Register:
         raise kind(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
 
     def _enter(self, event: e.Party, key: str) -> int:
+        self._journal.pace.take(ADMINISTRATOR, weight(event))
         position = self._journal.enter(event, key=key, signer=self._administrator).position
         if not self._watch.wait(position + 1, WAIT_SECONDS):
             raise Unavailable("It was entered, but the ledger has not confirmed it yet.", advice="See `comity status`.")

@@ -21,6 +21,7 @@ from typing import Final, TypeVar
 
 from comity.acts.clock import Freshness
 from comity.acts.journal import Journal
+from comity.acts.pace import ENTRY_TARGETS
 from comity.domain import entries as e
 from comity.domain.ids import RecordId
 from comity.domain.judge import Facts, Question, Verdict, bound, verdict
@@ -129,13 +130,21 @@ class Release:
 
         ``propose(attempt)`` chooses anew each time; ``render`` does all the work that the answer needs, so that an order which
         comes meanwhile is honoured by the next attempt. Photographs that were drawn once are there in the next.
-        Raises NotAppended, OutcomeUnknown, LedgerBehind, Halted or Unavailable: then nothing was disclosed.
+        Raises NotAppended, OutcomeUnknown, LedgerBehind, Halted, Unavailable or TooMany: then nothing was disclosed.
         """
+        self._journal.pace.take(question.requester, ENTRY_TARGETS)
         return self._attempts(propose, lambda proposal, place: self._judge(question, proposal, place), render)
 
     def order(self, propose: Callable[[int], OrderProposal], render: Callable[[OrderDisclosure], Answer]) -> Answer:
         """Release what an order would bind, entered first and judged at its place as every disclosure is. Raises as a call."""
-        return self._attempts(propose, self._judge_order, render)
+
+        def paced(attempt: int) -> OrderProposal:
+            proposal = propose(attempt)
+            if attempt == 0:
+                self._journal.pace.take(proposal.signer.party, ENTRY_TARGETS)
+            return proposal
+
+        return self._attempts(paced, self._judge_order, render)
 
     def _attempts(
         self, propose: Callable[[int], Said], judge: Callable[[Said, int], Shown | None], render: Callable[[Shown], Answer]

@@ -13,9 +13,9 @@ from comity.acts.enrol import Enrol
 from comity.acts.grant import Grants
 from comity.acts.indexes import Indexer
 from comity.acts.order import Orders
+from comity.acts.pace import Pace, looks
 from comity.acts.register import Register
 from comity.acts.seal import Seal
-from comity.intake.pace import Pace, looks
 from comity.ports import Identity, Keyring, LedgerView, Refusals, Rejections
 from comity.web.once import Once
 

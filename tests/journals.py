@@ -241,10 +241,10 @@ class PureLedger:
         named = {row.record_id for row in self._all(p.Record) if p.record_target(row.record_id) in targets}
         return tuple(sorted(bearing | named))
 
-    def rows(self, kind: type[RowT], /, **where: str) -> tuple[RowT, ...]:
+    def rows(self, kind: type[RowT], /, **where: str | int) -> tuple[RowT, ...]:
         return tuple(row for row in self._all(kind) if all(getattr(row, name) == value for name, value in where.items()))
 
-    def every(self, kind: type[RowT], /, **where: str) -> Iterator[RowT]:
+    def every(self, kind: type[RowT], /, **where: str | int) -> Iterator[RowT]:
         return iter(self.rows(kind, **where))
 
     def ticks_before(self, position: int, count: int) -> tuple[p.Tick, ...]:

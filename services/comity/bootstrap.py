@@ -33,6 +33,7 @@ from comity.acts.search import Search
 from comity.acts.searches import Exposure, Searches, exposures
 from comity.adapters.anchor import FileAnchor, default_folder
 from comity.adapters.drawing import PillowDrawing
+from comity.adapters.erasure_marks import erasure_marks
 from comity.adapters.home import Home
 from comity.adapters.identity import FileIdentity
 from comity.adapters.key_vault import SqliteKeyVault, master_key, master_key_from
@@ -60,7 +61,7 @@ from comity.duties.clock import Clock
 from comity.duties.encoder import EncoderDuty
 from comity.duties.keeper import Keeper
 from comity.duties.probes import ProbeDuty
-from comity.duties.purge import PurgeDuty
+from comity.duties.purge import Purge, World
 from comity.duties.quarantine import Quarantine, QuarantineDuty
 from comity.errors import Halted, Unavailable
 from comity.ports import FaceEncoder
@@ -69,7 +70,7 @@ from comity.projection.fsck import Finding, Fsck
 from comity.projection.gallery import GalleryProjection
 from comity.projection.ledger import LedgerProjection
 from comity.projection.overview import Overview
-from comity.projection.projector import Follower
+from comity.projection.projector import Follower, Follows
 from comity.projection.rebuild import Rebuilds
 from comity.projection.watch import PositionWatch
 from comity.settings import Settings
@@ -184,6 +185,7 @@ class Exchange:
         self.gallery_projection = GalleryProjection(
             self.log, self.ledger, self.vault, self.store, self.gallery, self.rejections, self.alarms
         )
+        self.purge = self._wired_purge()
         self.encoding = EncoderDuty(
             keeper=self.keeper,
             journal=self.journal,
@@ -196,19 +198,8 @@ class Exchange:
             encoder=self.encoder,
             positions=self.positions,
             rejections=self.rejections,
-        )
-        self.purge = PurgeDuty(
-            journal=self.journal,
-            log=self.log,
-            ledger=self.ledger,
-            watch=self.watch,
-            vault=self.vault,
-            photos=self.photos,
-            store=self.store,
-            gallery=self.gallery,
-            positions=self.positions,
-            roots=[self.home.root],
-            elsewhere=OUTSIDE if self.broker or not self.settings.kafka else ("the Kafka brokers' files", *OUTSIDE),
+            gate=self.purge.gate,
+            overtaken=self.purge.overtaken,
         )
         self.clock = Clock(self.journal, self.settings.tick_seconds)
         self.probe_duty = ProbeDuty(
@@ -219,7 +210,7 @@ class Exchange:
             now=self.now,
             keep=timedelta(days=self.settings.probe_days),
         )
-        self.followers: dict[str, Follower] = {}
+        self.followers: dict[str, Follows] = {}
         self._wire_upkeep()
 
     def _wire_upkeep(self) -> None:
@@ -244,6 +235,18 @@ class Exchange:
             beside=LedgerBeside(self.engine, self.home.path("ledger-anew.db")).building,
         )
 
+    def _wired_purge(self) -> Purge:
+        return Purge(
+            World(
+                **{name: getattr(self, name) for name in World.NAMED_ALIKE},
+                kept=FolderPhotoStore(self.home.path("erasures")),
+                marks=erasure_marks(self.vault, *map(self.home.path, ("gallery.db", "photos", "erasures"))),
+                home=self.home.root,
+                elsewhere=OUTSIDE if self.broker or not self.settings.kafka else ("the Kafka brokers' files", *OUTSIDE),
+                sweep_hour=self.settings.sweep_hour,
+            )
+        )
+
     # --- life ---
 
     def start(self) -> None:
@@ -261,7 +264,9 @@ class Exchange:
         self._follow_gallery()
         self._follow(keeper.NAME, Topic.TEMPLATES, self.keeper.apply)
         self._follow(encoder.NAME, Topic.ENROLMENTS, self.encoding.apply)
-        self._follow(purge.NAME, Topic.JOURNAL, self.purge.apply)
+        purging = Follower(purge.NAME, self.log, self.purge.duty.starts, self.purge.duty.apply)
+        for follows in (purging, self.purge.certifier, self.purge.sweep):
+            self._begin(follows)
         self._follow(quarantine.NAME, Topic.JOURNAL, self.quarantining.apply)
         self.probe_duty.start()
 
@@ -274,10 +279,8 @@ class Exchange:
             follower.stop()
         self.followers.clear()
         self.anchoring.stop()
-        self.log.close()
-        self.store.close()
-        self.vault.close()
-        self.identity.close()
+        for part in (self.log, self.store, self.vault, self.identity):
+            part.close()
         self.requests.close()
         self.engine.dispose()
         if self.broker is not None:
@@ -315,12 +318,7 @@ class Exchange:
         self._begin(Follower("ledger", self.log, self.projection.starts, self.projection.apply, self.watch.fail))
 
     def _follow_gallery(self) -> None:
-        projection = self.gallery_projection
-        self._begin(Follower(gallery.NAME, self.log, projection.starts, projection.apply))
-
-    def _begin(self, follower: Follower) -> None:
-        self.followers[follower.name] = follower
-        follower.start()
+        self._begin(Follower(gallery.NAME, self.log, self.gallery_projection.starts, self.gallery_projection.apply))
 
     @contextmanager
     def _paused(self, name: str) -> Iterator[None]:
@@ -340,6 +338,10 @@ class Exchange:
             }
 
         self._begin(Follower(name, self.log, starts, apply))
+
+    def _begin(self, follower: Follows) -> None:
+        self.followers[follower.name] = follower
+        follower.start()
 
     def _catch_up_ledger(self) -> None:
         """Read the journal to its end. Raises Halted where it is not this ledger's, before anything is entered in it."""
@@ -370,6 +372,7 @@ class Exchange:
             "clock_age_seconds": clock.age_seconds,
             "clock_held_by": clock.held_by,
             **self.overview.status(clock.alarms),
+            "erasures": self.purge.status(),
         }
 
     def encoded(self, partition: int) -> int:

@@ -76,6 +76,7 @@ def http(exchange: Exchange, hosts: Collection[str] = ()) -> ASGIApp:
         exposures=x.exposures,
         fsck=x.fsck,
         rebuild=x.rebuild,
+        sweep=x.purge.swept,
         once=once,
     )
     app = Starlette(

@@ -219,6 +219,7 @@ def test_status_fsck_journal_and_rebuild(cli: Cli) -> None:
     entries = cli.json("journal", "--from", "1", "--count", "2")
     assert [e["position"] for e in entries] == [1, 2]
     assert cli.json("rebuild", "gallery") == {"rebuilt": "gallery"}
+    assert cli.json("sweep") == {"jobs": 0, "files": 0, "bytes": 0, "found": 0}
     for words in (("status",), ("fsck",), ("journal",)):
         assert cli.run(*words).exit_code == 0
 

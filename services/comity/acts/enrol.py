@@ -15,7 +15,7 @@ from comity.acts.pace import weight
 from comity.domain import entries as e
 from comity.domain.ids import Ori, RecordId, record_key
 from comity.domain.log import Entry, Placed, Topic
-from comity.domain.posting import Agency, Key, Record, admitted_indexes, index_target, record_target
+from comity.domain.posting import Agency, Key, Record, Suppression, admitted_indexes, index_target, record_target
 from comity.errors import Halted, InvalidInput, KeyShredded, NotFound, NotPermitted, SuppressedRecord
 from comity.ports import KeyVault, LedgerView
 from comity.wire.booking import opened_particulars
@@ -207,10 +207,15 @@ def suppressed(
     by: str | None = None,
 ) -> bool:
     """Say whether an order (of these kinds, by this party) covers a record that is, or would be, here under these names."""
+    orders = covering(ledger, owner, record, indexes)
+    return any((kinds is None or order.kind in kinds) and by in (None, order.entered_by) for order in orders)
+
+
+def covering(ledger: LedgerView, owner: Ori, record: RecordId, indexes: Sequence[e.BlindIndex]) -> tuple[Suppression, ...]:
+    """Return the orders that cover a record that is, or would be, here under these names."""
     facts = ledger.prospect({record_target(record), *map(index_target, indexes)})
     would_be = Record(
         entered=-1, record_id=record, owner=owner, record_class=e.RecordClass.BOOKING, version=0, enrolment_sha256=b""
     )
     own = admitted_indexes(e.AdmittedRecord(record, owner, would_be.record_class, 0, tuple(indexes), b""), -1)
-    covering = replace(facts, indexes=facts.indexes + own).covering(would_be, facts.applied)
-    return any((kinds is None or order.kind in kinds) and by in (None, order.entered_by) for order in covering)
+    return replace(facts, indexes=facts.indexes + own).covering(would_be, facts.applied)

@@ -52,6 +52,7 @@ _SCHEMA = (
     # shredded takes no byte whether 0 or 1 (SQLite's file format 2.1), so a row keeps its length and its place.
     "CREATE TABLE keys (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, wrapped BLOB NOT NULL, shredded INTEGER NOT NULL)",
     *waiting_keys.SCHEMA,
+    "CREATE TABLE marks (name TEXT PRIMARY KEY, position INTEGER NOT NULL)",
 )
 
 
@@ -165,6 +166,17 @@ class SqliteKeyVault:
             )
             self._waiting.destroy(names)
         return max(gone, 0)  # no names, no statement: sqlite3 counts -1
+
+    def marked(self, name: str) -> int:
+        """Return a position that was remembered in this file; 0 where none was."""
+        with self._mutex, _reported("reading"):
+            row = self._connection.execute("SELECT position FROM marks WHERE name = ?", (name,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def mark(self, name: str, position: int) -> None:
+        """Remember a position durably; it is restored with the keys that it speaks of."""
+        with self._writing("writing"):
+            self._connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, position))
 
     def close(self) -> None:
         """Close the file and let another process own it; idempotent."""

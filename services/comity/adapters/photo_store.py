@@ -93,6 +93,16 @@ class FolderPhotoStore:
                 _remove_empty(place, shard)
         return gone
 
+    def under(self, prefix: str) -> Iterator[str]:
+        """Yield the names under a prefix of at least two segments, at the cost of these alone. Raises InvalidInput."""
+        segments = _segments(prefix)
+        if len(segments) < _SHARD_SEGMENTS:
+            raise InvalidInput("a prefix has at least two segments", advice="Use names() to list everything.")
+        shard = self._shard(segments)
+        with _reported("listing the photo store"):
+            for path in sorted(shard.joinpath(*segments).rglob(f"*{_SUFFIX}")):
+                yield path.relative_to(shard).as_posix().removesuffix(_SUFFIX)
+
     def names(self) -> Iterator[str]:
         """Yield every name, in no meaningful order, for fsck; what is put or deleted meanwhile may or may not come."""
         with _reported("listing the photo store"):

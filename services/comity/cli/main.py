@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Show what comity does, in about a minute, on people who do not exist."),
     "status": ("operate", "Show every position and lag, and what stands still."),
     "fsck": ("operate", "Compare every view with the journal; nothing is changed."),
+    "sweep": ("operate", "Look through every file for what erasures destroyed; by itself at night."),
     "rebuild": ("operate", "Make the ledger, the gallery or the photographs anew from the log."),
     "anchor": ("anchors", "Show how far journals were acknowledged, or accept that entries are lost."),
     "exposures": ("operate", "Show who was shown a record: what no order can take back."),

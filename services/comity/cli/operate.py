@@ -53,6 +53,9 @@ def _show_status(now: dict[str, Any]) -> None:
     )
     rows = [(name, f["lag"], f["failure"] or "follows") for name, f in now["followers"].items()]
     table("", ("follower", "behind", "state"), rows)
+    wanting = [tuple(w[c] for c in ("party", "order", "part", "state", "failure")) for w in now["erasures"]["wanting"]]
+    if wanting:
+        table("Erasures to look at", ("party", "order", "part", "state", "failure"), wanting)
     if now["alarms"]:
         table("Alarms", ("what", "times", "what to do"), [(a["what"], a["count"], a["advice"]) for a in now["alarms"]])
 
@@ -65,6 +68,21 @@ def fsck(ctx: typer.Context) -> None:
     rows = [(f["what"], f["advice"]) for f in found]
     emit(state(ctx), found, lambda: table("Findings", ("what", "how to mend it"), rows, empty="all is as the journal says."))
     if found:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Exit code 1 where bytes were found. Example: comity sweep")
+def sweep(ctx: typer.Context) -> None:
+    """Look through every file for what erasures destroyed; by itself at night."""
+    with connect(state(ctx), OPERATOR, ADMINISTRATOR) as api:
+        done = api.post(f"{OPERATIONS}/sweep", timeout=REPAIR_SECONDS)
+    looked = f"{done['files']} files ({done['bytes'] / 1e6:.0f} MB) for {done['jobs']} parts of orders"
+    emit(
+        state(ctx),
+        done,
+        lambda: say(f"{looked}: {done['found'] or 'none'} still found." if done["jobs"] else "Nothing waits for it."),
+    )
+    if done["found"]:
         raise typer.Exit(1)
 
 

@@ -19,6 +19,7 @@ from comity.desk.forms import Form, Sent
 from comity.desk.pages import Pages
 from comity.desk.services import DeskServices
 from comity.domain.entries import IndexKind
+from comity.domain.erasure import erasure
 from comity.domain.ids import RecordId
 from comity.domain.posting import Certificate, Suppression
 from comity.domain.roles import CLERK
@@ -55,7 +56,7 @@ class Held:
     sha256: str
     at: datetime | None
     per_agency: dict[str, int]
-    certified: bool
+    erasure: str
 
 
 class Times:
@@ -132,8 +133,9 @@ class ClerkPages:
         seen = self._services.ledger.seen(person.party, order_id)
         if not rows or seen is None:
             raise NotFound("There is no such order of yours.", advice="Open it from your list of orders.")
-        certified = bool(self._services.ledger.rows(Certificate, order_id=order_id))
-        held = Held(_order(rows[0]), seen[0].hex(), self._times.of(order_id), self._per_agency(rows), certified)
+        certificates = self._services.ledger.rows(Certificate, party=person.party, order_id=order_id)
+        proven = str(erasure(certificates))
+        held = Held(_order(rows[0]), seen[0].hex(), self._times.of(order_id), self._per_agency(rows), proven)
         return self._page(request, "receipt.html", person, held=held)
 
     def _form(self, request: Request, person: Person, values: dict[str, str], error: ComityError | None = None) -> Response:

@@ -11,7 +11,8 @@ It writes in four places, in this order; a crash after any step replays the enro
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +35,7 @@ from comity.wire import sealing
 from comity.wire.booking import opened_particulars
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import Envelope, from_entry
+from comity.wire.limits import VALUE_BYTES_MAX
 from comity.wire.signing import BadSignature
 
 logger = structlog.get_logger(__name__)
@@ -42,6 +44,7 @@ NAME = "encoder"
 WAIT_SECONDS = 60.0
 ADMITTED_MAX = 1_000
 SUPPRESSED = "suppressed"
+SUPPRESSED_ADVICE = "An order covers this record; remove it from your sharing feed."
 NUMBER_FIELDS = {
     e.IndexKind.BOOKING: "booking_number",
     e.IndexKind.AGENCY_CASE: "agency_case",
@@ -92,6 +95,8 @@ class EncoderDuty:
     positions: Positions
     rejections: Rejections
     keeper: Keeper
+    gate: AbstractContextManager[object]
+    overtaken: Callable[[e.RecordEnrolled], bool]
 
     def apply(self, stream: Stream, batch: Batch) -> None:
         """Encode a batch, admit what was encoded, put back what was pushed out, and move on."""
@@ -126,9 +131,11 @@ class EncoderDuty:
         try:
             self._check_signer(envelope, event)
             self._check_owner(event, waiting)
-            return self._admit(event, placed.entry, waiting)
+            return self._unless_shredded(event, placed.entry, waiting)
         except RejectedEnrolment as error:
-            self.quarantine.put_aside(placed, error.reason, error.advice)
+            # A record's own enrolment without its bytes: no erasure could reach them there, and its agency has them.
+            bytes_max = VALUE_BYTES_MAX if isinstance(error, Forged | NotIssued) else 0
+            self.quarantine.put_aside(placed, error.reason, error.advice, value_bytes_max=bytes_max)
             self._reject(event, error, stands=any(record.record_id == event.record_id for record in waiting))
             return PUSHED
 
@@ -144,13 +151,24 @@ class EncoderDuty:
         if isinstance(error, Forged):
             return  # the agency did not send it
         told = (event.record_id, event.owner, event.version, error.photo, error.reason, error.advice)
-        if stands or isinstance(error, NotIssued) or self.ledger.rows(Record, record_id=event.record_id):
+        if error.reason == SUPPRESSED:
             self.rejections.add(Rejection(*told))
-            return
-        self.journal.enter(e.EnrolmentRejected(*told), key=event.record_id, topic=Topic.TEMPLATES)
-        if error.reason == SUPPRESSED:  # an expungement came first: what came after it is destroyed as well
-            self.vault.shred([record_key(event.record_id)])
-            self.journal.append(Topic.ENROLMENTS, Entry(event.record_id.encode(), None))
+            self.overtaken(event)  # an expungement came first: what came after it is destroyed as well
+        elif stands or isinstance(error, NotIssued) or self.ledger.rows(Record, record_id=event.record_id):
+            self.rejections.add(Rejection(*told))
+        else:
+            self.journal.enter(e.EnrolmentRejected(*told), key=event.record_id, topic=Topic.TEMPLATES)
+
+    def _unless_shredded(
+        self, event: e.RecordEnrolled, entry: Entry, waiting: Sequence[e.AdmittedRecord]
+    ) -> e.AdmittedRecord | Pushed | None:
+        """Admit, unless an order destroyed the key: before, or while this is at work. The same bytes again go then, too."""
+        try:
+            with suppress(NotFound):  # told further on, in its own words
+                self.vault.open(record_key(event.record_id))
+            return self._admit(event, entry, waiting)
+        except KeyShredded:
+            raise RejectedEnrolment(SUPPRESSED, SUPPRESSED_ADVICE) from None
 
     def _admit(
         self, event: e.RecordEnrolled, entry: Entry, waiting: Sequence[e.AdmittedRecord]
@@ -168,10 +186,11 @@ class EncoderDuty:
         self._check_indexes(event, particulars, photographs)
         record_class = effective_class(event.record_class, particulars.get("age_at_capture"))
         templates = self._templates(event, photographs)
-        self._keep(event, entry)
-        self._extracted(
-            e.TemplatesExtracted(event.record_id, event.owner, record_class, event.version, self.encoder.model, templates)
-        )
+        extracted = e.TemplatesExtracted(event.record_id, event.owner, record_class, event.version, self.encoder.model, templates)
+        with self.gate:  # an erasure shreds either before this, and it is seen here, or after, and finds what was kept
+            self._check_key(event)
+            self._keep(event, entry)
+            self._extracted(extracted)
         return e.AdmittedRecord(event.record_id, event.owner, record_class, event.version, event.indexes, value_sha256)
 
     def _check_signer(self, envelope: Envelope, event: e.RecordEnrolled) -> None:
@@ -209,7 +228,7 @@ class EncoderDuty:
 
     def _open(self, event: e.RecordEnrolled) -> tuple[dict[str, Any], list[bytes]]:
         if suppressed(self.ledger, event.owner, event.record_id, event.indexes, frozenset({"expungement"})):
-            raise RejectedEnrolment(SUPPRESSED, "An order covers this record; remove it from your sharing feed.")
+            raise RejectedEnrolment(SUPPRESSED, SUPPRESSED_ADVICE)
         try:
             key = self.vault.open(record_key(event.record_id))
             particulars = opened_particulars(event, key)
@@ -217,8 +236,6 @@ class EncoderDuty:
                 sealing.unseal(key, data, context=photo_name(event.record_id, event.version, n).encode())
                 for n, data in enumerate(event.photographs)
             ]
-        except KeyShredded:
-            raise RejectedEnrolment(SUPPRESSED, "An order covers this record; remove it from your sharing feed.") from None
         except (NotFound, ValueError):
             raise RejectedEnrolment(NOT_ISSUED, NOT_ISSUED_ADVICE) from None
         return particulars, photographs
@@ -244,6 +261,13 @@ class EncoderDuty:
             raise RejectedEnrolment("numbers", f"A number cannot be used: {error}") from None
         if expected != event.record_id or set(indexes) != set(event.indexes):
             raise RejectedEnrolment("indexes-differ", "Send the record id and the indexes as /v1/records issued them.")
+
+    def _check_key(self, event: e.RecordEnrolled) -> None:
+        """Look once more, at the last moment: encoding takes seconds, and an order one."""
+        kinds = frozenset({"expungement"})
+        gone = self.vault.wrapped(record_key(event.record_id)) is None
+        if gone or suppressed(self.ledger, event.owner, event.record_id, event.indexes, kinds):
+            raise RejectedEnrolment(SUPPRESSED, SUPPRESSED_ADVICE)
 
     def _templates(self, event: e.RecordEnrolled, photographs: list[bytes]) -> tuple[e.SealedTemplate, ...]:
         key, sealed = self.vault.open(record_key(event.record_id)), []

@@ -40,9 +40,12 @@ class Quarantine:
     ledger: LedgerView
     refusals: Refusals
 
-    def put_aside(self, placed: Placed, reason: str, message: str) -> None:
-        """Append the original bytes, with where they stood and why; tell whoever signed them, where that can be told."""
-        for most in VALUE_BYTES_KEPT:
+    def put_aside(self, placed: Placed, reason: str, message: str, *, value_bytes_max: int = VALUE_BYTES_MAX) -> None:
+        """Append the original bytes, with where they stood and why; tell whoever signed them, where that can be told.
+
+        Of a value no more than ``value_bytes_max`` is kept: what an erasure must reach does not lie here.
+        """
+        for most in (size for size in VALUE_BYTES_KEPT if size <= value_bytes_max):
             try:
                 self.journal.append(Topic.QUARANTINE, kept(placed, reason, message, most))
                 break

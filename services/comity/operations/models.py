@@ -37,6 +37,25 @@ class AlarmOut(BaseModel):
     since: datetime
 
 
+class ErasureOut(BaseModel):
+    """A part of an order whose erasure wants looking at."""
+
+    party: str
+    order: str
+    part: int
+    records: int
+    state: str
+    tries: int
+    failure: str = Field(description="Why it could not be certified; empty where nothing failed.")
+
+
+class ErasuresOut(BaseModel):
+    """How many parts of orders stand where on their way to the last certificate, and those that want looking at."""
+
+    waiting: dict[str, int]
+    wanting: list[ErasureOut]
+
+
 class StatusOut(BaseModel):
     """Every position and lag, what stands still and why, and the exchange's clock."""
 
@@ -47,6 +66,7 @@ class StatusOut(BaseModel):
     templates: int
     agencies: int
     alarms: list[AlarmOut] = []
+    erasures: ErasuresOut
     followers: dict[str, FollowerOut]
 
 
@@ -83,6 +103,15 @@ class RebuiltOut(BaseModel):
     """The view that was made anew."""
 
     rebuilt: Literal["ledger", "gallery", "photographs"]
+
+
+class SweptOut(BaseModel):
+    """What a sweep looked through."""
+
+    jobs: int = Field(description="For how many parts of orders.")
+    files: int
+    bytes: int
+    found: int = Field(description="For how many of them bytes were still found.")
 
 
 class NewPerson(BaseModel):

@@ -30,6 +30,7 @@ class OperationServices:
     exposures: Callable[[RecordId], Sequence[Exposure]]
     fsck: Callable[[], Sequence[Finding]]
     rebuild: Callable[[str], None]
+    sweep: Callable[[], Mapping[str, int]]
     once: Once = field(default_factory=Once)
 
 

@@ -69,6 +69,12 @@ def fsck(_who: Operator, services: Services) -> list[m.FindingOut]:
     return [m.FindingOut(what=finding.what, advice=finding.advice) for finding in services.fsck()]
 
 
+@router.post("/sweep", summary="Look through every file for what was erased")
+def sweep(_who: Operator, services: Services) -> m.SweptOut:
+    """Look through every file now for what erasures destroyed, and certify what was not found; by itself it is done at night."""
+    return m.SweptOut(**services.sweep())
+
+
 @router.post("/rebuild/{view}", summary="Make a view anew from the log")
 def rebuild(_who: Operator, services: Services, view: Literal["ledger", "gallery", "photographs"]) -> m.RebuiltOut:
     """Make a view anew from the log."""

@@ -33,7 +33,7 @@ from comity.ports.log import EventLog, Positions, Reader, Watch
 from comity.ports.people import Identity, Person
 from comity.ports.pictures import Box, Drawing, Drawn
 from comity.ports.requests import Requests
-from comity.ports.stores import Keyring, KeyVault, PhotoStore
+from comity.ports.stores import ErasureMark, Keyring, KeyVault, PhotoStore
 
 __all__ = [
     "REJECTIONS_MAX",
@@ -45,6 +45,7 @@ __all__ = [
     "Drawing",
     "Drawn",
     "Edition",
+    "ErasureMark",
     "EventLog",
     "Extracted",
     "Face",

@@ -68,11 +68,11 @@ class LedgerView(Protocol):
         """Return the records that bear one of these targets (a record's own, or a blind index)."""
         ...
 
-    def rows(self, kind: type[RowT], /, **where: str) -> tuple[RowT, ...]:
+    def rows(self, kind: type[RowT], /, **where: str | int) -> tuple[RowT, ...]:
         """Return all rows of one kind with these values, oldest first: for kinds of which there are few."""
         ...
 
-    def every(self, kind: type[RowT], /, **where: str) -> Iterator[RowT]:
+    def every(self, kind: type[RowT], /, **where: str | int) -> Iterator[RowT]:
         """Yield the rows of one kind with these values, oldest first, in parts."""
         ...
 

@@ -63,8 +63,24 @@ class PhotoStore(Protocol):
         """Delete all names under a prefix; return how many."""
         ...
 
+    def under(self, prefix: str) -> Iterator[str]:
+        """Yield the names under a prefix of at least two segments, at the cost of these alone."""
+        ...
+
     def names(self) -> Iterator[str]:
         """Yield every name, for fsck."""
+        ...
+
+
+class ErasureMark(Protocol):
+    """How far the journal was carried out on a store. It lies with the store: an older copy of it brings its own back."""
+
+    def load(self) -> int:
+        """Return the next position to carry out; 0 where nobody knows."""
+        ...
+
+    def save(self, position: int) -> None:
+        """Remember the next position, durably."""
         ...
 
 

@@ -11,7 +11,7 @@ from comity.acts.alarms import Alarm, Alarms
 from comity.domain.log import JOURNAL
 from comity.domain.posting import Agency
 from comity.ports import Candidates, EventLog, LedgerView
-from comity.projection.projector import Follower
+from comity.projection.projector import Follows
 from comity.projection.watch import PositionWatch
 
 LOOK_SECONDS = 0.02
@@ -26,7 +26,7 @@ class Overview:
     watch: PositionWatch
     gallery: Candidates
     alarms: Alarms
-    followers: Mapping[str, Follower]
+    followers: Mapping[str, Follows]
 
     def settle(self, timeout_seconds: float) -> bool:
         """Wait until every follower has read all there is.

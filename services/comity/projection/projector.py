@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import structlog
 
@@ -23,6 +24,30 @@ logger = structlog.get_logger(__name__)
 POLL_SECONDS = 0.2  # how soon a stop is noticed
 ENTRIES_MAX = 500  # one transaction's worth
 RETRY_SECONDS = 1.0
+
+
+class Follows(Protocol):
+    """What an exchange starts, stops and tells of: followers, and duties that follow nothing of the log."""
+
+    name: str
+    positions: dict[Stream, int]
+
+    @property
+    def failure(self) -> str | None:
+        """Return what stands still and why."""
+        ...
+
+    def start(self) -> None:
+        """Begin."""
+        ...
+
+    def stop(self) -> None:
+        """Stop; waits for what is in hand."""
+        ...
+
+    def lag(self) -> int:
+        """Return how much there is still to do."""
+        ...
 
 
 class Follower:

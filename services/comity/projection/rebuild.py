@@ -14,7 +14,7 @@ from comity.domain.log import JOURNAL
 from comity.errors import Conflict, Halted, Unavailable
 from comity.ports import Candidates, EventLog, KeyVault, Ledger, LedgerView, PhotoStore, TemplateStore
 from comity.projection.photographs import rebuild_photographs
-from comity.projection.projector import Follower
+from comity.projection.projector import Follows
 from comity.projection.replay import replay
 from comity.projection.watch import PositionWatch
 
@@ -35,7 +35,7 @@ class Rebuilds:
     photos: PhotoStore
     store: TemplateStore
     scan: Candidates
-    followers: Mapping[str, Follower]
+    followers: Mapping[str, Follows]
     paused: Pause
     beside: Callable[[], AbstractContextManager[Ledger]]
     turn: threading.Lock = field(default_factory=threading.Lock)

@@ -121,11 +121,11 @@ class SqlLedger:
             named = {row.record_id for row in _fetch(connection, RECORDS, p.Record, records=ids)}
             return tuple(sorted(named | {RecordId(r) for r in _strings(connection, FOUND, targets=targets)}))
 
-    def rows(self, kind: type[Row], /, **where: str) -> tuple[Row, ...]:
+    def rows(self, kind: type[Row], /, **where: str | int) -> tuple[Row, ...]:
         """Return the rows of one kind with these values, oldest first."""
         return tuple(self.every(kind, **where))
 
-    def every(self, kind: type[Row], /, **where: str) -> Iterator[Row]:
+    def every(self, kind: type[Row], /, **where: str | int) -> Iterator[Row]:
         """Yield the rows of one kind with these values, oldest first, in parts, so that no reader holds a snapshot for long."""
         table, last = TABLES[kind], 0
         named = and_(True, *(table.c[k] == v for k, v in where.items()))

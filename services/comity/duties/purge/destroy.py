@@ -1,0 +1,43 @@
+"""Destroys what is left once the keys are shredded: templates in files, photographs, and what the log still holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from comity.acts.journal import Journal
+from comity.domain.ids import RecordId
+from comity.domain.log import Entry, Topic
+from comity.ports import Candidates, EventLog, PhotoStore, TemplateStore
+
+SETTLE_SECONDS = 30.0  # how long compaction may take before the certificate says that it was not seen
+ERASED = (Topic.ENROLMENTS, Topic.TEMPLATES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destroyer:
+    """Everywhere that a record's bytes lie, but for the vault. Doing it again changes nothing."""
+
+    journal: Journal
+    log: EventLog
+    photos: PhotoStore
+    store: TemplateStore
+    gallery: Candidates
+
+    def __call__(self, records: Sequence[RecordId]) -> tuple[str, ...]:
+        """Destroy, and return what could not be seen to be gone."""
+        self.gallery.forget(records)
+        self.store.forget(records)
+        for record in records:
+            self.photos.delete(f"record/{record}")
+        for topic in ERASED:  # all tombstones first: compaction then needs one turn for all of them
+            for record in records:
+                self.journal.append(topic, Entry(record.encode(), None))
+        return tuple(f"compaction of {topic} not seen yet" for topic in ERASED if not self._settled(topic, records))
+
+    def _settled(self, topic: Topic, records: Sequence[RecordId]) -> bool:
+        deadline = time.monotonic() + SETTLE_SECONDS
+        return all(
+            self.log.settle(topic, record.encode(), timeout_seconds=max(0.0, deadline - time.monotonic())) for record in records
+        )

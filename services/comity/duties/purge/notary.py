@@ -1,0 +1,81 @@
+"""Enters certificates: what was looked for, where, and what was found; nothing to look for, no certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from comity.acts.journal import Journal
+from comity.domain import entries as e
+from comity.domain.posting import Certificate
+from comity.duties.purge.jobs import Job
+from comity.duties.scan import Scanned
+from comity.ports import LedgerView, Watch
+
+DIRECTED, SWEEP = "directed", "sweep"
+WAIT_SECONDS = 60.0
+NOT_YET = "files in which nothing of it was known to lie: the sweep reads them"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notary:
+    """The exchange's pen for certificates."""
+
+    journal: Journal
+    ledger: LedgerView
+    watch: Watch
+    elsewhere: tuple[str, ...]
+
+    def rows(self, job: Job, scope: str | None = None, part: int | None = None) -> tuple[Certificate, ...]:
+        """Return the certificates that stand for an order, of one scope and part or of any; oldest first."""
+        rows = self.ledger.rows(Certificate, party=job.order.party, order_id=job.order.order_id)
+        return tuple(row for row in rows if scope in (None, row.scope) and part in (None, row.part))
+
+    def enter(self, job: Job, scope: str, scanned: Scanned, unsettled: Sequence[str] = ()) -> int:
+        """Enter a certificate, unless the last one says the same; return in how many files something was found."""
+        found = sum(map(len, scanned.found.values()))
+        before = self.rows(job, scope, job.part)
+        if before and before[-1].found == found:
+            return found
+        event = e.ErasureCertified(
+            # By the order's place and the part; another try, another certificate.
+            certificate_id=f"certificate-{job.ordered}-{job.part}-{scope}-{len(before)}",
+            order=job.order,
+            part=job.part,
+            scope=scope,
+            records=job.records,
+            keys_shredded=job.keys,
+            templates_erased=job.templates,
+            sought=tuple(e.Sought(kind, len(wanted)) for kind, wanted in job.by_kind.items()),
+            files_scanned=scanned.files,
+            bytes_scanned=scanned.bytes,
+            found=found,
+            not_scanned=self._not_scanned(job, scope, scanned, unsettled),
+            checked_at=self.journal.now(),
+        )
+        placed = self.journal.enter(event, key=job.order.order_id)
+        if not self.watch.wait(placed.position + 1, WAIT_SECONDS):
+            raise TimeoutError("the ledger did not reach the certificate")
+        return found
+
+    def _not_scanned(self, job: Job, scope: str, scanned: Scanned, unsettled: Sequence[str]) -> tuple[str, ...]:
+        bare = sum(record not in job.needles for record in job.records)
+        return (
+            *self.elsewhere,
+            *((NOT_YET,) if scope == DIRECTED else ()),
+            *dict.fromkeys(unsettled),
+            *((f"unreadable: {len(scanned.unreadable)} files",) if scanned.unreadable else ()),
+            *((f"nothing was held of {bare} of these records",) if bare else ()),
+        )
+
+
+def share(job: Job, scanned: Scanned) -> Scanned:
+    """Return one job's share of a scan that looked for the needles of several, each named by its job and kind."""
+    prefix = f"{job.name}/"
+    mine = {name.removeprefix(prefix): paths for name, paths in scanned.found.items() if name.startswith(prefix)}
+    return Scanned(scanned.files, scanned.bytes, mine, scanned.unreadable)
+
+
+def sought(jobs: Sequence[Job]) -> dict[str, frozenset[bytes]]:
+    """Return what is looked for, for several jobs at once."""
+    return {f"{job.name}/{kind}": wanted for job in jobs for kind, wanted in job.by_kind.items()}

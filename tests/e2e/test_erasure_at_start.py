@@ -1,0 +1,81 @@
+"""What a start makes of an erasure: each store alone from before an order, and what is new alone."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from comity.domain.entries import IndexKind
+from comity.domain.ids import record_key
+from comity.duties.purge import sweep
+from erased import certificates, kept_of
+from exchange import RememberedFaces, enrol, order, running, settle
+from journals import A
+
+BOOKED = {IndexKind.BOOKING: "A-1"}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def copied(home: Path, aside: Path, *names: str) -> None:
+    for name in names:
+        for path in home.glob(f"{name}*"):
+            shutil.copytree(path, aside / path.name) if path.is_dir() else shutil.copy(path, aside / path.name)
+
+
+def put_back(home: Path, aside: Path, *names: str) -> None:
+    for name in names:
+        for path in home.glob(f"{name}*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in aside.glob(f"{name}*"):
+            shutil.copytree(path, home / path.name) if path.is_dir() else shutil.copy(path, home / path.name)
+
+
+@pytest.mark.parametrize("name", ["vault.db", "gallery.db", "photos", "erasures"])
+def test_each_store_from_before_the_order_is_brought_up_and_nothing_comes_back(
+    home: Path, tmp_path: Path, faces: RememberedFaces, name: str
+) -> None:
+    """Each alone; what comes back with it is looked for again, and certified once more."""
+    with running(home, faces) as exchange:
+        record, _ = enrol(exchange, "A-1", 1, 1, owner=A)
+        settle(exchange)
+    (tmp_path / "aside").mkdir()
+    copied(home, tmp_path / "aside", name)
+    with running(home, faces) as exchange:
+        order(exchange, "expunge", BOOKED, A)
+        settle(exchange)
+        exchange.purge.sweep()
+    put_back(home, tmp_path / "aside", name)
+    with running(home, faces) as exchange:
+        assert exchange.vault.wrapped(record_key(record)) is None
+        assert len(exchange.gallery) == 0
+        settle(exchange)
+        assert kept_of(exchange, record) == {}
+        scopes = [c.scope for c in certificates(exchange)]
+        assert scopes[:2] == ["directed", "sweep"]
+        assert len(scopes) == (2 if name == "erasures" else 3)
+
+
+def test_a_start_reads_what_is_new_alone(home: Path, faces: RememberedFaces) -> None:
+    with running(home, faces) as exchange:
+        enrol(exchange, "A-1", 1, 1, owner=A)
+        settle(exchange)
+        order(exchange, "expunge", BOOKED, A)
+        settle(exchange)
+        end = exchange.ledger.progress().next
+    with running(home, faces) as exchange:
+        assert min(mark.load() for mark in exchange.purge.duty.marks.values()) >= end - 3
+        assert exchange.purge.duty.again() < 10
+
+
+def test_the_quiet_hour_comes_once_a_day(home: Path, faces: RememberedFaces) -> None:
+    with running(home, faces) as exchange:
+        sweeper = exchange.purge.sweep
+        noon = exchange.now().replace(hour=12)
+        assert sweeper._next(noon).hour == 3
+        assert sweep.POLL_SECONDS < 3_600

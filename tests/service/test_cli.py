@@ -210,6 +210,21 @@ def test_lists_are_lists(cli: Cli) -> None:
     assert cli.run("agency", "list").stdout.count("WI01") == 2
 
 
+def test_the_clock_is_shown_and_ruled_on(cli: Cli) -> None:
+    """Rule 8: by an operator, with the administrator's key, and a reason."""
+    now = cli.json("clock", "show")
+    place = now["ticks"][-1]["position"]
+    assert (now["held_by"], now["alarms"]) == (None, [])
+    assert "Seals lapse by" in cli.run("clock", "show").stdout
+    done = cli.json("clock", "confirm", str(place), "--reason", "looked at it")
+    assert done["position"] > place
+    assert (
+        cli.json("clock", "void", str(place), str(place), "--reason", "not after all")["clock"]["newest_at"] != now["newest_at"]
+    )
+    assert cli.json("clock", "confirm", "0", "--reason", "no tick", code=4)["status"] == 404
+    cli.exchange.clock.tick()
+
+
 def test_status_fsck_journal_and_rebuild(cli: Cli) -> None:
     assert set(cli.json("status")) >= {"journal", "followers", "templates"}
     assert cli.json("fsck") == []

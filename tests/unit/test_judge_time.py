@@ -11,7 +11,8 @@ from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import SqlLedger
 from comity.domain import entries as e
 from comity.domain.judge import Verdict
-from journals import ADMINISTRATOR, COURT, EXCHANGE, A, B, C, Core, PureLedger, admission, grant, minutes, provisional
+from comity.domain.posting import Grant
+from journals import ADMINISTRATOR, COURT, EXCHANGE, A, B, C, Core, PureLedger, admission, grant, key, minutes, provisional
 
 STANDS, SUPPRESSED, NOT_GRANTED = Verdict.STANDS, Verdict.SUPPRESSED, Verdict.NOT_GRANTED
 
@@ -103,3 +104,26 @@ def test_a_provisional_seal_hides_from_all_and_lapses_by_ticks_alone(core: Core)
     place = core.tick(minutes(15))
     assert core.verdict(1, B, as_of=place) is SUPPRESSED
     assert core.verdict(1, B) is STANDS
+
+
+def test_the_register_and_the_verdict_say_the_same_of_a_grant(core: Core) -> None:
+    """One computation: not revoked, not expired by any tick that counts, its key not void (rule 13)."""
+    core.say(grant("g2", A, C, expires_at=minutes(5)), A)
+    core.apply()
+
+    def in_force() -> bool:
+        facts = core.ledger.facts(C, (), core.ledger.progress().next)
+        (row,) = core.ledger.rows(Grant, owner=A, grant_id="g2")
+        assert facts.in_force(row, facts.applied) is (core.verdict(1, C) is STANDS)
+        return facts.in_force(row, facts.applied)
+
+    assert in_force()
+    wrong = core.tick(minutes(6))
+    core.apply()
+    assert not in_force()
+    core.say(e.TicksVoided(wrong, wrong, "wrong"), ADMINISTRATOR)
+    core.apply()
+    assert in_force()
+    core.say(e.KeyRevoked(key(A).kid, 0), ADMINISTRATOR)
+    core.apply()
+    assert not in_force()

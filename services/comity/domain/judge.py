@@ -113,6 +113,12 @@ class Facts:
         now = self.clock(as_of)
         return now is not None and now.settled is not None and order.lapses_at <= now.settled
 
+    def in_force(self, grant: p.Grant, as_of: int) -> bool:
+        """Say whether a grant holds as of a position: not revoked, its key not void, and not expired by any tick that counts."""
+        now = self.clock(as_of)
+        expired = now is None or now.latest is None or grant.expires_at <= now.latest
+        return not expired and grant.holds(as_of) and not self.void(grant, as_of)
+
     def void(self, row: p.Row, as_of: int) -> bool:
         """Say whether a loosening row never counted, as of a position: its key was revoked from before it (rule 13)."""
         return any(revocation.voids(row, as_of) for revocation in self.revocations)
@@ -154,18 +160,13 @@ def verdict(facts: Facts, question: Question, record_id: RecordId, as_of: int) -
 
 def granted(facts: Facts, question: Question, owner: Ori, record_class: RecordClass, as_of: int) -> bool:
     """Say whether a grant of this owner lets the requester do this, as of a position; minors are never shared (R3)."""
-    clock = facts.clock(as_of)
-    now = clock.latest if clock else None  # a grant's end takes effect at once
     return record_class is not RecordClass.MINOR and any(
         row.owner == owner
         and row.grantee == question.requester
         and record_class in row.classes
         and question.purpose in row.purposes
         and question.right in row.rights
-        and row.holds(as_of)
-        and not facts.void(row, as_of)
-        and now is not None
-        and row.expires_at > now
+        and facts.in_force(row, as_of)
         for row in facts.grants
     )
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from comity.acts.grant import Terms
 from comity.domain.entries import RecordClass
 from comity.domain.ids import END, GrantId, Ori
+from comity.domain.judge import Facts
 from comity.domain.posting import Grant
 from comity.domain.roles import AGENCY_ADMINISTRATOR
 from comity.errors import NotFound
@@ -64,7 +65,8 @@ def list_grants(person: SignedIn, services: Services, page: Page) -> list[m.Gran
     """List every grant ever made, newest first, ended and expired ones too."""
     del person
     rows = page.cut(services.grants.register(), lambda row: (row.entered,), newest=True)
-    return [_granted(row, services) for row in rows]
+    facts = _facts(services)
+    return [_granted(row, facts) for row in rows]
 
 
 @router.get("/grants/{owner}/{grant_id}", responses=documented(404), summary="A grant")
@@ -77,11 +79,16 @@ def read_grant(
     """Show one line of the register: a grant is known by its owner and its number."""
     del person
     for row in services.ledger.rows(Grant, owner=owner, grant_id=grant_id):
-        return _granted(row, services)
+        return _granted(row, _facts(services))
     raise NotFound("There is no such grant.", advice="See the register of grants.")
 
 
-def _granted(row: Grant, services: IntakeServices) -> m.GrantOut:
+def _facts(services: IntakeServices) -> Facts:
+    """Return what a grant is judged by now: the same that a search is."""
+    return services.ledger.facts("", (), services.ledger.progress().next)
+
+
+def _granted(row: Grant, facts: Facts) -> m.GrantOut:
     return m.GrantOut(
         grant_id=row.grant_id,
         owner=row.owner,
@@ -91,7 +98,7 @@ def _granted(row: Grant, services: IntakeServices) -> m.GrantOut:
         rights=list(row.rights),
         expires_at=row.expires_at,
         in_return=row.in_return,
-        in_force=row.ended == END and row.expires_at > services.now(),
+        in_force=facts.in_force(row, facts.applied),
         granted_at_position=row.entered,
         revoked_at_position=None if row.ended == END else row.ended,
     )

@@ -17,6 +17,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from comity.acts import journal as journal_module
@@ -29,6 +30,7 @@ from comity.domain.log import JOURNAL, Entry, Placed, Topic
 from comity.errors import ComityError, Unavailable
 from comity.ports import Ledger
 from comity.projection import ledger as projection_module
+from comity.projection.ledger import appended_at
 from journals import (
     ADMINISTRATOR,
     BASE,
@@ -46,6 +48,7 @@ from journals import (
     grant,
     key,
     proposed,
+    provisional,
     record,
     registered,
     seal,
@@ -53,6 +56,7 @@ from journals import (
     tag,
     unseal,
 )  # fmt: skip
+from ticks import DAY, HOUR, MINUTE, Said, Told, plainly
 
 NUMBERS = range(1, 7)
 PRESENT = (1, 2, 3, 4)  # admitted at the start; 5 and 6 may come later, but the gallery proposes them at any time
@@ -61,6 +65,12 @@ SHOWN, SLACK = 2, 1
 COURTS_THIEF, AGENCYS_THIEF = "court-1's second key", "agency-a's second key"  # keys that may be found stolen (rule 13)
 PARTY = {COURTS_THIEF: str(COURT), AGENCYS_THIEF: str(A)}
 QUESTION = Question(B, "serious-crime", "search", BOOKINGS)
+
+
+FIRST_TICK = e.ClockTicked(BASE)
+STEPS, STEP_WEIGHTS = (5 * MINUTE, 10 * MINUTE, 50 * MINUTE, 3 * HOUR), (5, 3, 1, 1)  # from tick to tick
+FAR = BASE + timedelta(days=30)
+WRONG = 2 * DAY  # how far ahead the machine's clock, and its log's with it, is for one tick
 
 
 def admitted(number: int, version: int = 1) -> e.RecordsAdmitted:
@@ -93,7 +103,7 @@ def founded() -> Core:
         core.say(e.KeyRegistered(key(thief).kid, PartyId(victim), role, key(thief).public_bytes), ADMINISTRATOR)
     for agency in (A, B):
         core.say(e.AgencyRegistered(agency, "an agency", "county"), ADMINISTRATOR)
-    core.say(e.ClockTicked(BASE))
+    core.say(FIRST_TICK)
     for number in PRESENT:
         core.say(admitted(number))
     core.say(grant("g0", A, B), A)
@@ -112,7 +122,7 @@ class World:
         self.core.log = copy.copy(BEGINNING.log)
         self.core.log._held = {JOURNAL: list(BEGINNING.log.held())}
         log, watch = self.core.log, self.core.watch
-        self.core.journal = parts.journal(log, key(EXCHANGE), lambda: BASE)
+        self.core.journal = parts.journal(log, key(EXCHANGE), lambda: log.now)
         self.core.projection = parts.projection(log, self.core.ledger, watch)
         self.core.projection.starts()
         self.core.apply()
@@ -120,6 +130,8 @@ class World:
         self.orders: list[tuple[str, str]] = []  # whose, and the id: both courts use the same ids
         self.grants = ["g0"]
         self.said: dict[int, tuple[e.JournalEntry, str]] = {}
+        first = next(one.position for one in log.held() if one.entry == signed(FIRST_TICK, EXCHANGE))
+        self.clocked: dict[int, e.ClockTicked | e.TicksVoided | e.ClockConfirmed] = {first: FIRST_TICK}
         self.judged = 0
         self.searches = 0
         self.found: Counter[str] = Counter()
@@ -164,7 +176,8 @@ class World:
         """Let others act, as often as the seed says."""
         while self.draw.random() < 0.35:
             moves = [self.cover, self.end, self.enrol, self.share, self.revoke, self.noise, self.project, self.rebuild]
-            self.draw.choices(moves, [6, 3, 2, 1, 0.5, 1, 3, 0.2])[0]()
+            moves += [self.tick, self.rule]
+            self.draw.choices(moves, [6, 3, 2, 1.5, 1.5, 1, 3, 0.2, 4, 1])[0]()
 
     def say(self, event: e.JournalEntry, party: str) -> None:
         placed = self.append(Topic.JOURNAL, signed(event, party), timeout_seconds=1)
@@ -175,8 +188,31 @@ class World:
         number, party = self.draw.choice(NUMBERS), self.draw.choice((COURT, OTHER_COURT))
         name = f"o{sum(whose == party for whose, _ in self.orders)}"
         kinds: list[e.Cover] = [seal(name, number), seal(name, indexes=[booking(number)]), expungement(name, number)]
+        kinds.append(provisional(name, number, lapses_at=self.soon()))
         self.orders.append((party, name))
-        self.say(self.draw.choices(kinds, [4, 4, 1])[0], party)
+        self.say(self.draw.choices(kinds, [4, 4, 1, 6])[0], party)
+
+    def soon(self) -> datetime:
+        return self.core.log.now + self.draw.choice((timedelta(0), 10 * MINUTE, 30 * MINUTE, DAY))
+
+    def tick(self) -> None:
+        """Let time pass and tick; sometimes by a clock that is wrong, with a log that is wrong beside it, and right again."""
+        log = self.core.log
+        log.now += self.draw.choices(STEPS, STEP_WEIGHTS)[0]
+        right, wrong = log.now, self.draw.random() < 0.15
+        if wrong:
+            log.now += WRONG
+            if self.draw.random() < 0.5:
+                self.noise()
+        said = e.ClockTicked(log.now)
+        self.clocked[self.append(Topic.JOURNAL, signed(said, EXCHANGE), timeout_seconds=1).position] = said
+        log.now = right
+
+    def rule(self) -> None:
+        """Void some tick, or confirm it."""
+        place = self.draw.choice([place for place, said in self.clocked.items() if isinstance(said, e.ClockTicked)])
+        said = self.draw.choice((e.TicksVoided(place, place, "wrong"), e.ClockConfirmed(place, "right")))
+        self.clocked[self.append(Topic.JOURNAL, signed(said, ADMINISTRATOR), timeout_seconds=1).position] = said
 
     def end(self) -> None:
         """End an order of one's own, sometimes with the key that may be stolen; sometimes another court's, by authority."""
@@ -201,7 +237,8 @@ class World:
             self.say(e.ShareRevoked(GrantId(self.draw.choice(self.grants))), A)
         else:
             self.grants.append(f"g{len(self.grants)}")
-            self.say(grant(self.grants[-1], A, B), self.draw.choice((str(A), AGENCYS_THIEF)))
+            until = self.draw.choice((BASE + timedelta(days=30), self.soon() + MINUTE))
+            self.say(grant(self.grants[-1], A, B, expires_at=until), self.draw.choice((str(A), AGENCYS_THIEF)))
 
     def noise(self) -> None:
         garbage = Entry(b"k", self.draw.randbytes(9), ())
@@ -273,7 +310,7 @@ class World:
 
     def forbidden(self, number: int, place: int) -> bool:
         """Say by what was entered before a place whether B may not be shown this record; it knows no rows."""
-        known, granted, covers, revoked = set(PRESENT), {"g0"}, dict[tuple[str, str], e.Cover](), set[str]()
+        known, granted, covers, revoked = set(PRESENT), {"g0": FAR}, dict[tuple[str, str], e.Cover](), set[str]()
         for at in sorted(at for at in self.said if at < place):
             event, signer = self.said[at]
             if signer in revoked or (isinstance(event, e.RecordsUnsealed | e.ShareGranted) and self.void(at, place)):
@@ -282,19 +319,30 @@ class World:
                 case e.RecordsAdmitted(records):
                     known.add(int(records[0].record_id, 16))
                 case e.ShareGranted(grant_id):
-                    granted.add(grant_id)
+                    granted[grant_id] = event.expires_at
                 case e.ShareRevoked(grant_id):
-                    granted.discard(grant_id)
-                case e.RecordsSealed(order_id) | e.RecordsExpunged(order_id) as order:
+                    granted.pop(grant_id, None)
+                case e.RecordsSealed(order_id) | e.RecordsProvisionallySealed(order_id) | e.RecordsExpunged(order_id) as order:
                     covers[signer, order_id] = order
                 case e.RecordsUnsealed(_, ends):
                     ended = {(str(name.party), str(name.order_id)) for name in ends}
                     covers = {k: o for k, o in covers.items() if k not in ended or isinstance(o, e.RecordsExpunged)}
                 case e.KeyRevoked(kid):
                     revoked |= {name for name in PARTY if key(name).kid == kid}
-        covered = {n for n in NUMBERS for o in covers.values() if record(n) in o.records or booking(n) in o.indexes}
-        kin = KIN.get(number)
-        return number not in known or not granted or number in covered or (kin in covered and kin in known)
+        clock = self.clock(place)
+        standing = [o for o in covers.values() if not self.lapsed(o, clock)]
+        covered = {n for n in NUMBERS for o in standing if record(n) in o.records or booking(n) in o.indexes}
+        kin, shared = KIN.get(number), any(clock.latest is not None and until > clock.latest for until in granted.values())
+        return number not in known or not shared or number in covered or (kin in covered and kin in known)
+
+    def clock(self, place: int) -> Told:
+        """Say what the clock is at a place, by the rules said plainly."""
+        held = self.core.log.held()[: max(place, 0)]
+        return plainly([Said(appended_at(one), self.clocked.get(one.position)) for one in held])
+
+    def lapsed(self, order: e.Cover, clock: Told) -> bool:
+        lapses_at = order.lapses_at if isinstance(order, e.RecordsProvisionallySealed) else None
+        return lapses_at is not None and clock.settled is not None and lapses_at <= clock.settled
 
     def void(self, at: int, place: int) -> bool:
         """Say whether a key's revocation, entered before a place, reaches back to what it signed at ``at`` (rule 13)."""

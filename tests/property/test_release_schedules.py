@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from comity.acts import journal as journal_module
 from comity.acts import release as release_module
 from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import SqlLedger
+from comity.domain import clock as clock_module
 from comity.domain import entries as e
 from comity.domain import judge as judge_module
 from comity.domain import posting as p
@@ -25,7 +27,7 @@ from comity.ports import Ledger, Posted
 from comity.projection import ledger as projection_module
 from schedules import Parts, explore
 
-SEEDS, SEEDS_SQL, SEEDS_MUTANT = 120, 12, 600
+SEEDS, SEEDS_SQL, SEEDS_MUTANT = 120, 12, 1_200
 
 
 def test_no_schedule_shows_what_an_order_covers_nor_shortens_an_answer() -> None:
@@ -185,6 +187,46 @@ def void_lifts_and_grants_counted() -> Parts:
     return Parts(patches=[(Facts, "void", lambda _facts, _row, _as_of: False)])
 
 
+def lapses_by_the_latest_tick() -> Parts:
+    def lapsed(facts: Facts, order: p.Suppression, as_of: int) -> bool:
+        now = facts.clock(as_of)
+        return bool(order.lapses_at and now and now.latest and order.lapses_at <= now.latest)
+
+    return Parts(patches=[(Facts, "lapsed", lapsed)])
+
+
+def one_reading_settles() -> Parts:
+    return Parts(patches=[(clock_module, "SETTLE_SPAN", timedelta(0)), (clock_module, "SETTLE_TICKS", 1)])
+
+
+def an_alarm_holds_nothing() -> Parts:
+    def settle(now: clock_module.Reckoning, window: Sequence[clock_module.Reading]) -> clock_module.Reckoning:
+        return replace(whole(replace(now, alarm=None), window), alarm=now.alarm)
+
+    whole = clock_module.Reckoning.settle
+    return Parts(patches=[(clock_module.Reckoning, "settle", settle)])
+
+
+def an_entry_before_the_tick_hides_a_jump() -> Parts:
+    def then(stretch: clock_module.Stretch, appended_at: datetime) -> clock_module.Stretch:
+        return clock_module.Stretch(stretch.first, appended_at)
+
+    return Parts(patches=[(clock_module.Stretch, "then", then)])
+
+
+def grants_end_by_what_is_settled() -> Parts:
+    def in_force(facts: Facts, row: p.Grant, as_of: int) -> bool:
+        now = facts.clock(as_of)
+        expired = now is not None and now.settled is not None and row.expires_at <= now.settled
+        return not expired and row.holds(as_of) and not facts.void(row, as_of)
+
+    return Parts(patches=[(Facts, "in_force", in_force)])
+
+
+def void_ticks_counted() -> Parts:
+    return Parts(patches=[(clock_module.Clock, "_void", lambda _clock, _position: None)])
+
+
 MUTANTS: list[tuple[Callable[[], Parts], str]] = [
     (no_wait, "a"),
     (judged_before_appended, "a"),
@@ -202,6 +244,12 @@ MUTANTS: list[tuple[Callable[[], Parts], str]] = [
     (unseal_ends_expungements, "a"),
     (lifts_by_number_alone, "a"),
     (void_lifts_and_grants_counted, "a"),
+    (lapses_by_the_latest_tick, "a"),
+    (one_reading_settles, "a"),
+    (an_alarm_holds_nothing, "a"),
+    (an_entry_before_the_tick_hides_a_jump, "a"),
+    (grants_end_by_what_is_settled, "a"),
+    (void_ticks_counted, "b"),
 ]
 
 

@@ -17,6 +17,7 @@ from comity.adapters.onnx_faces import OnnxFaces
 from comity.cli.main import COMMANDS, app, hoist, load
 from comity.cli.output import moment
 from comity.domain.policy import MODES, PURPOSES, STATUTES
+from comity.domain.posting import Preview, Suppression
 from commands import COURT, DANE, MILWAUKEE, SEARCH, Cli, served
 
 
@@ -284,7 +285,7 @@ def test_a_journey_from_enrolment_to_seal(cli: Cli) -> None:
     assert cli.json("exposures", said["record_id"])[0]["search_id"] == search
 
     order = ("--court", COURT, "--court-case", "26CF1", "--as", "Carla")
-    before = cli.end()
+    before = looks_and_orders(cli)
     found = cli.json("find", *order)
     assert (set(found), found["per_agency"]) == ({"covers", "per_agency"}, {MILWAUKEE: 1})
     shown = cli.run("find", *order).stdout
@@ -292,22 +293,29 @@ def test_a_journey_from_enrolment_to_seal(cli: Cli) -> None:
     assert not any(word in shown for word in (*STATUTES, *MODES))
     dry = cli.json("seal", *order, "--statute", "ny-cpl-160.50", "--dry-run")
     assert (dry["receipt"], len(dry["preview"]["covers"])) == (None, 1)
-    assert cli.end() == before
+    assert looks_and_orders(cli) == (before[0] + 3, before[1])  # each look is entered, and no order
+    end = cli.end()
     sealed = cli.json("seal", *order, "--statute", "ny-cpl-160.50", "--yes")
-    assert sealed["receipt"]["position"] >= before
+    assert sealed["receipt"]["position"] >= end
     assert cli.json("search", probe, *SEARCH)["candidates"] == []
-    assert cli.json("enrol", probe, "--agency", MILWAUKEE, "--booking", "J-1", "--age", "30", code=5)["status"] == 409
+    again = cli.json("enrol", probe, "--agency", MILWAUKEE, "--booking", "J-1", "--age", "30", code=2)
+    assert again["standing"]["state"] == "suppressed"
+
+
+def looks_and_orders(cli: Cli) -> tuple[int, int]:
+    """Return how many previews and how many targets of orders stand in the ledger."""
+    return len(cli.exchange.ledger.rows(Preview)), len(cli.exchange.ledger.rows(Suppression))
 
 
 def test_an_order_is_entered_only_when_confirmed(cli: Cli) -> None:
     cli.enrol("p02", "C-1")
     order = ("--court", COURT, "--booking", "C-1", "--agency", MILWAUKEE, "--as", "Carla", "--statute", "wi-165.84")
-    before = cli.end()
+    before = looks_and_orders(cli)
     assert cli.run("seal", *order, answer="n\n").exit_code == 2
     refused = cli.run("expunge", *order, answer="C-2\n")
     assert refused.exit_code == 2
     assert "nothing was entered" in refused.stderr
-    assert cli.end() == before
+    assert looks_and_orders(cli) == (before[0] + 2, before[1])
     done = cli.run("expunge", *order, answer="C-1\n")
     assert done.exit_code == 0, done.stderr
     assert "stands in the journal" in " ".join(done.stdout.split())

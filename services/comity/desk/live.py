@@ -5,6 +5,9 @@ on every movement of the ledger and every two seconds; a page that has not heard
 silences this stream (the network, a standing ledger, a stopped clock, a session's end) blanks the page too. ``lost`` says at
 once that there will be no more, and why. How many pages may be open is in ``places``.
 
+Each thing is judged by the right that it was shown under, at its own place: a right to reveal that is taken back blanks the
+identity and leaves the candidate, one to view blanks the photograph.
+
 The first event comes as soon as the page is there, so it covers what fell between the answer's release and its arrival.
 """
 
@@ -12,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from anyio import CapacityLimiter, sleep, to_thread
@@ -24,8 +27,9 @@ from comity.desk.places import Places
 from comity.desk.services import DeskServices
 from comity.domain.ids import RecordId, SearchId
 from comity.domain.judge import Facts, Question, Verdict, verdict
+from comity.domain.posting import Reveal
 from comity.domain.roles import EXAMINER, INVESTIGATOR
-from comity.errors import ComityError
+from comity.errors import ComityError, NotFound
 from comity.ports import Person
 from comity.web.session import role, token_of
 
@@ -35,22 +39,26 @@ BEAT_SECONDS = 2.0  # a page waits five of these before it blanks itself
 REST_SECONDS = 0.1  # between two judgements, however fast the ledger moves
 STREAM_SECONDS_MAX = 300.0  # then the page comes again by itself
 RETRY_MS = 1_000
-RIGHTS = ("search", "view", "reveal")
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class OnPage:
-    """One candidate on an open page: its name there, and everything that let it be shown."""
+    """One thing on an open page: its name there, and the right that it was shown under.
+
+    A candidate was shown under the right to search, its photograph under that to view, an identity under that to reveal. What is
+    ``part_of`` another goes with it.
+    """
 
     name: str
     record: RecordId
-    questions: tuple[Question, ...]
+    question: Question
+    part_of: str = ""
 
-    def stands(self, facts: Facts) -> bool:
-        """Say whether all that let it be shown still does."""
-        return all(verdict(facts, q, self.record, facts.applied) is Verdict.STANDS for q in self.questions)
+    def stands(self, facts: Facts, as_of: int) -> bool:
+        """Say whether what let it be shown does so as of a place."""
+        return verdict(facts, self.question, self.record, as_of) is Verdict.STANDS
 
 
 class Live:
@@ -64,16 +72,28 @@ class Live:
     def routes(self) -> APIRouter:
         """Return the stream's route."""
         router = APIRouter(include_in_schema=False)
-        router.add_api_route("/desk/live/{search_id}", self.follow, methods=["GET"], response_class=EventSourceResponse)
+        for path, follow in (("/desk/live/{search_id}", self.follow), ("/desk/live/reveals/{reveal_id}", self.follow_reveal)):
+            router.add_api_route(path, follow, methods=["GET"], response_class=EventSourceResponse)
         return router
 
     async def follow(self, request: Request, person: Reader, search_id: str) -> AsyncGenerator[ServerSentEvent, None]:
         """Stream judgements of what a search disclosed, until the time is up or nothing can be said any more."""
+        async for event in self._follow(request, person, search_id, lambda: self._shown(SearchId(search_id), person.party)):
+            yield event
+
+    async def follow_reveal(self, request: Request, person: Reader, reveal_id: str) -> AsyncGenerator[ServerSentEvent, None]:
+        """Stream judgements of one identity that was revealed, likewise."""
+        async for event in self._follow(request, person, reveal_id, lambda: self._revealed(reveal_id, person.party)):
+            yield event
+
+    async def _follow(
+        self, request: Request, person: Person, page: str, look: Callable[[], tuple[OnPage, ...]]
+    ) -> AsyncGenerator[ServerSentEvent, None]:
         session, until = token_of(request) or "", time.monotonic() + self._seconds_max
         own = CapacityLimiter(1)  # a thread of its own: waiting streams must not use up those that serve pages
         try:
-            with self._places.take(session, search_id) as keeps:
-                shown = await _aside(own, lambda: self._shown(SearchId(search_id), person.party))
+            with self._places.take(session, page) as keeps:
+                shown = await _aside(own, look)
                 while time.monotonic() < until:
                     seen = self._services.watch.position
                     gone = await _aside(own, lambda: self._gone(shown, person.party, session))
@@ -86,22 +106,39 @@ class Live:
             yield ServerSentEvent(event="lost", data={"why": f"{error.message} {error.advice}".strip()})
 
     def _shown(self, search: SearchId, party: str) -> tuple[OnPage, ...]:
-        """Return what a search disclosed, each with the rights that it was disclosed under."""
+        """Return what a search disclosed: candidates, and the photographs that could be viewed at its place."""
         kept = self._services.searches.open(search, party)
         disclosed = self._services.searches.disclosed(kept)
         facts = self._services.ledger.facts(party, [p.candidate.record_id for p in disclosed], kept.place)
-        then = replace(facts, applied=kept.place)
-        whole = [OnPage(p.commitment.hex(), p.candidate.record_id, tuple(map(kept.question, RIGHTS))) for p in disclosed]
-        return tuple(
-            replace(one, questions=tuple(q for q in one.questions if replace(one, questions=(q,)).stands(then))) for one in whole
-        )
+        search_, view = kept.question("search"), kept.question("view")
+        shown = []
+        for one in disclosed:
+            candidate = OnPage(one.commitment.hex(), one.candidate.record_id, search_)
+            photograph = OnPage(f"{candidate.name}.photograph", candidate.record, view, part_of=candidate.name)
+            shown += [candidate, *([photograph] if photograph.stands(facts, kept.place) else ())]
+        return tuple(shown)
+
+    def _revealed(self, reveal_id: str, party: str) -> tuple[OnPage, ...]:
+        """Return the identity that a reveal disclosed at its own place. Raises NotFound, whoever else's it is."""
+        self._services.searches.catch_up()
+        row = max(self._services.ledger.rows(Reveal, reveal_id=reveal_id), key=lambda row: row.entered, default=None)
+        if row is None:
+            raise NotFound("There is no such reveal of your agency's.", advice="Open the search again.")
+        kept = self._services.searches.open(row.search_id, party)
+        record = next((p.candidate.record_id for p in kept.proposed if p.commitment == row.commitment), None)
+        if record is None:
+            raise NotFound("There is no such candidate.", advice="Open the search again.")
+        identity = OnPage(reveal_id, record, kept.question("reveal"))
+        facts = self._services.ledger.facts(party, [record], row.entered)
+        return (identity,) if identity.stands(facts, row.entered) else ()
 
     def _gone(self, shown: tuple[OnPage, ...], party: str, session: str) -> list[str]:
         """Return the names of what no longer stands. Raises where that cannot be said, or the session has ended."""
         self._services.identity.person(session)
-        facts = self._services.ledger.facts(party, [one.record for one in shown], self._services.watch.position)
+        facts = self._services.ledger.facts(party, sorted({one.record for one in shown}), self._services.watch.position)
         self._fresh.check(facts.clock(facts.applied))
-        return [one.name for one in shown if not one.stands(facts)]
+        fallen = {one.name for one in shown if not one.stands(facts, facts.applied)}
+        return [one.name for one in shown if one.name in fallen and one.part_of not in fallen]
 
 
 async def _aside(limiter: CapacityLimiter, work: Callable[[], T]) -> T:

@@ -6,6 +6,12 @@
   if (!main) return;
 
   const PATIENCE_MS = 10_000;
+  // Each kind of thing goes by itself: by the right that it was shown under.
+  const KINDS = [
+    ["photograph", "A photograph is no longer available."],
+    ["identity", "This identity is no longer available."],
+    ["candidate", "A candidate is no longer available."],
+  ];
   const state = document.getElementById("live");
   const said = document.getElementById("live-said");
   const lost = document.getElementById("lost");
@@ -37,7 +43,7 @@
     if (over) return;
     over = true;
     stream.close();
-    for (const card of document.querySelectorAll("[data-candidate]")) blank(card, "Blank until opened again");
+    for (const [kind] of KINDS) for (const thing of document.querySelectorAll(`[data-${kind}]`)) blank(thing, "Blank until opened again");
     for (const image of document.querySelectorAll("img[data-probe]")) image.remove();
     say("lost", "Everything on this page went blank.");
     if (why) document.getElementById("lost-why").textContent = why;
@@ -55,10 +61,12 @@
     if (over) return;
     heard = Date.now();
     const gone = new Set(JSON.parse(event.data).gone);
-    for (const card of document.querySelectorAll("[data-candidate]")) {
-      if (!gone.has(card.dataset.candidate)) continue;
-      blank(card, "No longer available");
-      say("moved", "A candidate is no longer available.");
+    for (const [kind, sentence] of KINDS) {
+      for (const thing of document.querySelectorAll(`[data-${kind}]`)) {
+        if (!gone.has(thing.dataset[kind])) continue;
+        blank(thing, "No longer available");
+        say("moved", sentence);
+      }
     }
     if (state.dataset.state === "starting") say("watching", "Watching: what may no longer be shown goes blank by itself.");
   });

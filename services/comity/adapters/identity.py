@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from comity.adapters.machines import FileMachines
 from comity.domain import names
 from comity.domain.ids import PartyId, UserId
 from comity.errors import Conflict, InvalidInput, NotFound, NotSignedIn
@@ -51,6 +52,12 @@ class FileIdentity:
         for pragma in ("journal_mode=WAL", "secure_delete=ON", "foreign_keys=ON"):
             self._connection.execute(f"PRAGMA {pragma}").close()
         self._connection.executescript(_SCHEMA).close()
+        self._machines = FileMachines(path, clock)
+
+    @property
+    def machines(self) -> FileMachines:
+        """Return the machines that may sign in beside people."""
+        return self._machines
 
     def add(self, name: str, party: str, roles: Collection[str]) -> Person:
         """Add a person who acts for a party; the pseudonym is new and random. Raises Conflict for a name known there."""
@@ -103,6 +110,8 @@ class FileIdentity:
                 f"{_PERSON} JOIN token USING (user_id) WHERE kind = 'session' AND sha256 = ? AND ends_at > ?",
                 (digest, self._clock()),
             ).fetchall()
+        if not rows and (machine := self._machines.person(session)) is not None:
+            return machine
         if not rows:
             raise NotSignedIn("The session has ended.", advice="Sign in again with a new link.")
         return _person(rows[0])
@@ -111,9 +120,11 @@ class FileIdentity:
         """End a session; idempotent."""
         with self._writing() as connection:
             connection.execute("DELETE FROM token WHERE kind = 'session' AND sha256 = ?", (_digest(session),))
+        self._machines.sign_out(session)
 
     def close(self) -> None:
         """Close the file; idempotent."""
+        self._machines.close()
         with self._lock:
             self._connection.close()
 

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agency": ("parties", "Register agencies, and list them."),
     "court": ("parties", "Register courts, and list them."),
     "user": ("people", "Let people sign in, and list them."),
+    "machine": ("machines", "Let records systems sign in by keys of their own, and list them."),
     "enrol": ("enrol", "Publish one booking, encrypted and signed on this machine."),
     "import": ("imports", "Publish many bookings from a CSV file; run it again and it goes on."),
     "grant": ("grants", "Let another agency search, view or reveal your records."),

@@ -334,6 +334,35 @@ class LinkIn(Sent):
     link: str = Field(min_length=1, max_length=200)
 
 
+class AssertionIn(Sent):
+    """A machine's signed assertion: a JWT (RFC 7523), by its own Ed25519 key.
+
+    `iss` and `sub`: the machine's id; `aud`: this exchange's id; `exp`: within five minutes; `jti`: new each time.
+    """
+
+    assertion: str = Field(min_length=1, max_length=4_096)
+
+
+class MachineIn(Sent):
+    """A records system to let in."""
+
+    name: Name = Field(examples=["Records management"])
+    roles: list[Word] = Field(min_length=1, max_length=CODES_MAX, examples=[["agency-writer"]])
+    public_key: PublicKey
+    party: PartyText | None = Field(default=None, description="For the exchange's administrator; else my own.")
+
+
+class MachineOut(BaseModel):
+    """A records system that signs in by its own key."""
+
+    machine_id: str
+    name: str
+    party: str
+    roles: list[str]
+    public_key: str
+    revoked: bool
+
+
 class WhoOut(BaseModel):
     """Who is signed in."""
 

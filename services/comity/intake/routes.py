@@ -13,7 +13,7 @@ from comity.domain.log import JOURNAL
 from comity.domain.posting import Suppression
 from comity.domain.roles import CLERK
 from comity.errors import InvalidInput, NotFound
-from comity.intake import events, grants, parties, records
+from comity.intake import events, grants, machines, parties, records
 from comity.intake import models as m
 from comity.intake.events import receipt_of_order
 from comity.intake.services import BASE, Services
@@ -24,6 +24,8 @@ from comity.web.session import SESSION_SECONDS, SignedIn, role, token_of
 from comity.wire import codec
 
 TOKEN_CHARS_MAX = 1_000_000  # a preview of 1,000 records, sealed, in hex: 100 KB
+
+MACHINE_SECONDS = 15 * 60  # of a machine's session: it renews by itself
 
 orders = APIRouter(tags=["orders"])
 tables = APIRouter(tags=["tables"])
@@ -154,15 +156,18 @@ def list_purposes() -> m.PurposesOut:
     )
 
 
-@sessions.post("/sessions", status_code=201, responses=documented(401), summary="Sign in with a one-time link")
-def sign_in(sent: m.LinkIn, services: Services, response: Response) -> m.SessionOut:
-    """Exchange a one-time link's token for a session."""
-    token = services.identity.sign_in(sent.link)
+@sessions.post("/sessions", status_code=201, responses=documented(401), summary="Sign in")
+def sign_in(sent: m.LinkIn | m.AssertionIn, services: Services, response: Response) -> m.SessionOut:
+    """Exchange a person's one-time link, or a machine's signed assertion, for a session."""
+    if isinstance(sent, m.AssertionIn):
+        token, seconds = services.machines.sign_in(sent.assertion), MACHINE_SECONDS
+    else:
+        token, seconds = services.identity.sign_in(sent.link), SESSION_SECONDS
     person = services.identity.person(token)
     made(response, f"{BASE}/sessions")
     return m.SessionOut(
         token=token,
-        expires_in_seconds=SESSION_SECONDS,
+        expires_in_seconds=seconds,
         user_id=person.user_id,
         party=person.party,
         roles=sorted(person.roles),
@@ -185,5 +190,5 @@ def sign_out(request: Request, services: Services) -> None:
 
 
 router = APIRouter(prefix="/v1")
-for part in (records.router, events.router, orders, parties.router, grants.router, tables, sessions):
+for part in (records.router, events.router, orders, parties.router, grants.router, machines.router, tables, sessions):
     router.include_router(part)

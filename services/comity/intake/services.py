@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from comity.acts.enrol import Enrol
 from comity.acts.grant import Grants
 from comity.acts.indexes import Indexer
+from comity.acts.machines import MachineAccess
 from comity.acts.order import Orders
 from comity.acts.pace import Pace, looks
 from comity.acts.register import Register
@@ -46,6 +47,16 @@ class IntakeServices:
     def grants(self) -> Grants:
         """Return the act that grants and revokes."""
         return Grants(ledger=self.ledger, orders=self.orders, now=self.now)
+
+    @property
+    def machines(self) -> MachineAccess:
+        """Return the act that lets machines in, and shuts them out."""
+        return MachineAccess(
+            machines=self.identity.machines,
+            ledger=self.ledger,
+            journal=self.seal.journal,
+            now=self.now,
+        )
 
 
 def _services(request: Request) -> IntakeServices:

@@ -30,7 +30,7 @@ from comity.ports.ledger import (
     Rejections,
 )
 from comity.ports.log import EventLog, Positions, Reader, Watch
-from comity.ports.people import Identity, Person
+from comity.ports.people import Identity, Machine, Machines, Person
 from comity.ports.pictures import Box, Drawing, Drawn
 from comity.ports.requests import Requests
 from comity.ports.stores import ErasureMark, Keyring, KeyVault, PhotoStore
@@ -56,6 +56,8 @@ __all__ = [
     "Keyring",
     "Ledger",
     "LedgerView",
+    "Machine",
+    "Machines",
     "Marks",
     "Near",
     "Person",

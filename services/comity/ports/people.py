@@ -19,8 +19,46 @@ class Person:
     roles: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A records system that signs in by its own key, as somebody of its party."""
+
+    person: Person
+    public_key: bytes
+    revoked: bool
+
+
+class Machines(Protocol):
+    """The machines that may sign in, by keys whose private halves never were here."""
+
+    def add(self, machine_id: UserId, name: str, party: str, roles: Collection[str], public_key: bytes) -> Machine:
+        """Add a machine of a party's. Raises Conflict for a key or a name that another has, and where there are too many."""
+        ...
+
+    def all(self, party: str | None = None) -> tuple[Machine, ...]:
+        """Return a party's machines, or everybody's, revoked ones too."""
+        ...
+
+    def one(self, machine_id: str) -> Machine:
+        """Return a machine. Raises NotFound."""
+        ...
+
+    def revoke(self, machine_id: UserId) -> None:
+        """Let a machine in no more, and end its sessions; idempotent."""
+        ...
+
+    def sign_in(self, machine_id: UserId, proof: str, until: float) -> str:
+        """Return a new session's token for what was proven, once; the proof is remembered until then. Raises NotSignedIn."""
+        ...
+
+
 class Identity(Protocol):
     """Who may sign in, and who is: embedded, a small file of demo users; in production an OIDC provider."""
+
+    @property
+    def machines(self) -> Machines:
+        """Return the machines that may sign in beside people."""
+        ...
 
     def add(self, name: str, party: str, roles: Collection[str]) -> Person:
         """Add a person who acts for a party; the pseudonym is new and random. Raises Conflict for a name known there."""

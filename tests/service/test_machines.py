@@ -1,0 +1,130 @@
+"""Machines: registered by their party's administrator, signed in by a key of their own, shut out at once."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from builders import COURT, MADISON, MILWAUKEE, House
+from comity.domain import entries as e
+from comity.domain.ids import UserId
+from comity.domain.log import JOURNAL
+from comity.domain.posting import Exchange as ExchangeRow
+from comity.wire import assertion
+from comity.wire.envelope import from_entry
+from comity.wire.signing import SigningKey
+
+
+def public(key: SigningKey) -> str:
+    return base64.b64encode(key.public_bytes).decode()
+
+
+def register(chief: TestClient, name: str, key: SigningKey, **changed: Any) -> Any:  # noqa: ANN401 - JSON
+    return chief.post("/v1/machines", json={"name": name, "roles": ["agency-writer"], "public_key": public(key), **changed})
+
+
+def exchange_id(house: House) -> str:
+    return house.exchange.ledger.rows(ExchangeRow)[0].exchange_id
+
+
+def sign_in(house: House, machine: str, key: SigningKey, audience: str = "") -> Any:  # noqa: ANN401 - JSON
+    said = assertion.make(UserId(machine), audience or exchange_id(house), key, time.time())
+    return TestClient(house.intake_app).post("/v1/sessions", json={"assertion": said})
+
+
+def entered(house: House) -> list[e.PersonAdministered]:
+    with house.exchange.log.open({JOURNAL: 0}) as reader:
+        batch = reader.poll(timeout_seconds=5, entries_max=500)[JOURNAL]
+    events = [from_entry(placed.entry).event for placed in batch.entries]
+    return [event for event in events if isinstance(event, e.PersonAdministered)]
+
+
+def test_a_machine_signs_in_by_its_own_key_and_acts_for_its_party(house: House, chief: TestClient) -> None:
+    key = SigningKey.generate()
+    made = register(chief, "Records management", key)
+    assert made.status_code == 201, made.text
+    machine = made.json()["machine_id"]
+    assert made.headers["location"] == f"/intake/v1/machines/{machine}"
+    session = sign_in(house, machine, key)
+    assert session.status_code == 201, session.text
+    assert (session.json()["party"], session.json()["roles"]) == (MILWAUKEE, ["agency-writer"])
+    assert session.json()["expires_in_seconds"] <= 15 * 60
+    web = TestClient(house.intake_app, headers={"authorization": f"Bearer {session.json()['token']}"})
+    assert web.get("/v1/sessions").json()["user_id"] == machine
+    assert web.get("/v1/rejections").status_code == 200
+    assert web.delete("/v1/sessions").status_code == 204
+    assert web.get("/v1/sessions").status_code == 401
+
+
+def test_an_assertion_is_good_once_here_and_by_this_key(house: House, chief: TestClient) -> None:
+    key, web = SigningKey.generate(), TestClient(house.intake_app)
+    machine = register(chief, "Once", key).json()["machine_id"]
+    said = assertion.make(UserId(machine), exchange_id(house), key, time.time())
+    assert web.post("/v1/sessions", json={"assertion": said}).status_code == 201
+    again = web.post("/v1/sessions", json={"assertion": said})
+    assert (again.status_code, "jti" in again.json()["advice"]) == (401, True)
+    assert sign_in(house, machine, key, "x-another-exchange").status_code == 401
+    forged, unknown = sign_in(house, machine, SigningKey.generate()), sign_in(house, "m-000000000000", key)
+    assert forged.status_code == unknown.status_code == 401
+    assert forged.json()["detail"] == unknown.json()["detail"]
+    late = assertion.make(UserId(machine), exchange_id(house), key, time.time() - 3600)
+    assert web.post("/v1/sessions", json={"assertion": late}).status_code == 401
+
+
+def test_a_machine_that_is_shut_out_is_out_at_once(house: House, chief: TestClient) -> None:
+    key = SigningKey.generate()
+    machine = register(chief, "Leaves", key).json()["machine_id"]
+    token = sign_in(house, machine, key).json()["token"]
+    web = TestClient(house.intake_app, headers={"authorization": f"Bearer {token}"})
+    assert web.get("/v1/sessions").status_code == 200
+    assert chief.delete(f"/v1/machines/{machine}").json()["revoked"] is True
+    assert web.get("/v1/sessions").status_code == 401
+    refused, unknown = sign_in(house, machine, key), sign_in(house, "m-000000000000", key)
+    assert refused.status_code == 401
+    assert refused.json()["detail"] == unknown.json()["detail"]
+    assert [(x.action, str(x.party)) for x in entered(house) if x.user == machine] == [
+        ("machine-added", str(MILWAUKEE)),
+        ("machine-revoked", str(MILWAUKEE)),
+    ]
+
+
+@pytest.mark.parametrize("role", ["investigator", "examiner", "administrator", "operator", "auditor", "nonsense"])
+def test_no_machine_searches_looks_or_runs_the_exchange(chief: TestClient, role: str) -> None:
+    assert register(chief, f"Acts as {role}", SigningKey.generate(), roles=[role]).status_code == 400
+
+
+def test_a_machine_is_registered_by_its_partys_administrator_or_the_exchanges(
+    chief: TestClient, administrator: TestClient, writer: TestClient
+) -> None:
+    key = SigningKey.generate()
+    assert register(writer, "No", key).status_code == 403
+    assert register(chief, "No", key, party=MADISON).status_code == 403
+    assert register(administrator, "Case management", key, party=COURT, roles=["agency-writer"]).status_code == 400
+    court = register(administrator, "Case management", key, party=COURT, roles=["clerk"])
+    assert court.status_code == 201, court.text
+    assert chief.get(f"/v1/machines/{court.json()['machine_id']}").status_code == 404
+    assert court.json()["machine_id"] not in chief.get("/v1/machines").text
+    assert register(chief, "The same key", key).status_code == 409
+    assert register(administrator, "Nobody's", SigningKey.generate(), party="WI9990000").status_code == 400
+
+
+def test_a_machine_registers_no_machine(house: House, chief: TestClient) -> None:
+    key = SigningKey.generate()
+    machine = register(chief, "Grants", key, roles=["agency-administrator"]).json()["machine_id"]
+    web = TestClient(house.intake_app, headers={"authorization": f"Bearer {sign_in(house, machine, key).json()['token']}"})
+    assert register(web, "Its own kind", SigningKey.generate()).status_code == 403
+
+
+def test_a_key_that_proves_nothing_is_refused(chief: TestClient) -> None:
+    weak = base64.b64encode(b"\x01" + bytes(31)).decode()
+    refused = chief.post("/v1/machines", json={"name": "Weak", "roles": ["agency-writer"], "public_key": weak})
+    assert refused.status_code == 400
+
+
+def test_people_are_not_machines(house: House, chief: TestClient) -> None:
+    register(chief, "Unlisted", SigningKey.generate())
+    assert "Unlisted" not in {person.name for person in house.exchange.identity.people()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -127,3 +128,14 @@ def test_the_register_and_the_verdict_say_the_same_of_a_grant(core: Core) -> Non
     core.say(e.KeyRevoked(key(A).kid, 0), ADMINISTRATOR)
     core.apply()
     assert not in_force()
+
+
+@pytest.mark.parametrize("at_ms", [-1, 0, 2**62])
+def test_no_append_time_stops_the_ledger(core: Core, at_ms: int) -> None:
+    """Rule 7: not even one that no calendar holds; and the clock goes on by what comes after."""
+    core.tick(minutes(1))
+    core.say(e.ClockTicked(minutes(2)))
+    held = core.log.held()
+    held[-1] = replace(held[-1], appended_at_ms=at_ms)
+    core.tick(minutes(3))
+    assert core.verdict(1, B) is STANDS

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from comity.acts.clock import TICK_AGE_MAX, Freshness, TimeKeeping
+from comity.acts.release import Release
+from comity.domain.judge import Question
 from comity.domain.posting import Tick
 from comity.errors import InvalidInput, NotFound, Unavailable
-from journals import ADMINISTRATOR, BASE, Core, key, minutes
+from journals import ADMINISTRATOR, BASE, BOOKINGS, A, B, Core, admission, grant, key, minutes, proposed, record
 from ticks import DAY, MINUTE, SECOND, YEAR
 
 
@@ -115,6 +117,29 @@ def test_a_ruling_has_its_reason(told: Told, reason: str) -> None:
         told.acts.confirm(place, reason)
     with pytest.raises(InvalidInput, match="Say why"):
         told.acts.void(place, place, reason)
+
+
+def test_searches_go_on_after_a_jump_and_its_return_and_stop_with_the_clock(told: Told) -> None:
+    """The newest tick's own time is compared, for the latest stays ahead as long as the jump was."""
+    told.core.say(admission(1, A))
+    told.core.say(grant("g1", A, B), A)
+    release = Release(told.core.journal, told.core.ledger, told)
+
+    def search() -> list[str]:
+        name = f"s{told.core.lag()}-{told.position}"
+        question = Question(B, "serious-crime", "search", BOOKINGS)
+        return release(question, lambda attempt: proposed(name, attempt, [1]), lambda shown: list(shown.records))
+
+    told.tick(BASE + 2 * DAY)
+    assert search() == [record(1)]  # while it is wrong
+    told.core.now = told.core.log.now = minutes(1)
+    assert search() == [record(1)]  # before it has ticked again
+    told.tick(minutes(1))
+    told.core.now = told.core.log.now = minutes(2)
+    assert search() == [record(1)]
+    told.core.now = told.core.log.now = minutes(2) + timedelta(milliseconds=1)
+    with pytest.raises(Unavailable, match="clock"):
+        search()
 
 
 # --- whether the newest tick is new enough ---

@@ -28,13 +28,14 @@ from comity.wire.signing import BadSignature
 
 NEWEST_MAX = 32  # of the newest leaves, kept to know the journal's end again; ``fsck`` compares the whole
 READ_SECONDS = 10.0
+MS_MAX = 253_370_764_800_000  # the year 9999: whatever a broker or a machine says, nothing that follows it may stop
 ROWS_MAX = 5_000  # in one transaction, one entry above it: some 0.2 s that a release may wait for
 Taken = dict[tuple[str, str], tuple[bytes, int]]
 
 
 def appended_at(placed: Placed) -> datetime:
-    """Return the log's own time of an entry."""
-    return EPOCH + timedelta(milliseconds=placed.appended_at_ms)
+    """Return the log's own time of an entry; a time that no calendar holds is taken for the last one that ours does."""
+    return EPOCH + timedelta(milliseconds=max(0, min(placed.appended_at_ms, MS_MAX)))
 
 
 class LedgerProjection:

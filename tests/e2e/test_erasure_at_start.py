@@ -79,3 +79,18 @@ def test_the_quiet_hour_comes_once_a_day(home: Path, faces: RememberedFaces) -> 
         noon = exchange.now().replace(hour=12)
         assert sweeper._next(noon).hour == 3
         assert sweep.POLL_SECONDS < 3_600
+
+
+def test_a_template_that_was_put_too_late_goes_at_the_next_start(home: Path, faces: RememberedFaces) -> None:
+    """The gallery put it just after it was forgotten, and the process died before the gallery looked at the key again."""
+    with running(home, faces) as exchange:
+        record, _ = enrol(exchange, "A-1", 1, 1, owner=A)
+        settle(exchange)
+        late = [template for batch in exchange.store.all() for template in batch]
+        order(exchange, "expunge", BOOKED, A)
+        settle(exchange)
+        exchange.store.put(late)
+    with running(home, faces) as exchange:
+        assert len(exchange.gallery) == 0
+        settle(exchange)
+        assert kept_of(exchange, record) == {}

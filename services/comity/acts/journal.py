@@ -10,7 +10,7 @@ from comity.acts.pace import burden
 from comity.domain import entries as e
 from comity.domain.authority import event_id
 from comity.domain.ids import KeyId
-from comity.domain.log import Entry, Placed, Topic
+from comity.domain.log import JOURNAL, Entry, Placed, Topic
 from comity.errors import OutcomeUnknown
 from comity.ports import EventLog
 from comity.wire.envelope import to_entry
@@ -31,6 +31,10 @@ class Journal:
     def kid(self) -> KeyId:
         """Return the id of the exchange's own key."""
         return self._signer.kid
+
+    def end(self) -> int:
+        """Return the journal's next position: to wait for, never to judge by."""
+        return self._log.end(JOURNAL)
 
     def enter(self, event: e.Event, *, key: str, topic: Topic = Topic.JOURNAL, signer: SigningKey | None = None) -> Placed:
         """Append an event durably and return it at its place. Raises NotAppended or OutcomeUnknown."""

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -25,7 +26,7 @@ from comity.acts.one_face import exactly_one_face
 from comity.domain import entries as e
 from comity.domain.ids import particulars_name, photo_name, record_key, template_context
 from comity.domain.log import Batch, Entry, Placed, Stream, Topic
-from comity.domain.posting import Record
+from comity.domain.posting import Record, Revocation
 from comity.domain.record import effective_class
 from comity.duties.keeper import Keeper
 from comity.duties.quarantine import Quarantine
@@ -43,6 +44,7 @@ logger = structlog.get_logger(__name__)
 NAME = "encoder"
 WAIT_SECONDS = 60.0
 ADMITTED_MAX = 1_000
+CLOCKS_APART_MAX = timedelta(seconds=5)  # between the brokers that lead two topics: a key and what it signed next are close
 SUPPRESSED = "suppressed"
 SUPPRESSED_ADVICE = "An order covers this record; remove it from your sharing feed."
 NUMBER_FIELDS = {
@@ -100,6 +102,8 @@ class EncoderDuty:
 
     def apply(self, stream: Stream, batch: Batch) -> None:
         """Encode a batch, admit what was encoded, put back what was pushed out, and move on."""
+        if not self.watch.wait(self.journal.end(), WAIT_SECONDS):  # what was registered or revoked before must be known
+            raise TimeoutError("the ledger did not reach the journal's end")
         admitted: list[e.AdmittedRecord] = []
         newest: dict[bytes | None, Entry | None] = {}  # by key: the batch's last entry, None where it had its effect
         for placed in batch.entries:
@@ -129,7 +133,7 @@ class EncoderDuty:
             self.quarantine.put_aside(placed, "not-an-enrolment", f"{type(event).__name__} does not belong here")
             return PUSHED
         try:
-            self._check_signer(envelope, event)
+            self._check_signer(envelope, event, datetime.fromtimestamp(placed.appended_at_ms / 1000, UTC))
             self._check_owner(event, waiting)
             return self._unless_shredded(event, placed.entry, waiting)
         except RejectedEnrolment as error:
@@ -193,11 +197,16 @@ class EncoderDuty:
             self._extracted(extracted)
         return e.AdmittedRecord(event.record_id, event.owner, record_class, event.version, event.indexes, value_sha256)
 
-    def _check_signer(self, envelope: Envelope, event: e.RecordEnrolled) -> None:
-        now = self.ledger.progress().next
-        key = next((k for k in self.ledger.signing_keys() if k.key_id == envelope.kid and k.holds(now)), None)
-        if key is None:
-            raise Forged("unknown-key", "The signing key is not registered here, or was revoked.")
+    def _check_signer(self, envelope: Envelope, event: e.RecordEnrolled, appended_at: datetime) -> None:
+        """Judge by the keys that held when the enrolment was appended, by the log's own time, whenever it is read again.
+
+        A key that was rotated since signed what it signed: a re-extraction must not put that aside.
+        """
+        keys = [key for key in self.ledger.signing_keys() if key.key_id == envelope.kid]
+        key = next((key for key in keys if key.entered_at <= appended_at + CLOCKS_APART_MAX), None)
+        revoked = self.ledger.rows(Revocation, key_id=envelope.kid)
+        if key is None or any(row.entered_at <= appended_at for row in revoked):
+            raise Forged("unknown-key", "The signing key was not registered here then, or was revoked.")
         if key.role is not e.Role.AGENCY or str(key.party) != str(event.owner):
             raise Forged("wrong-agency", "An agency enrols its own records only.")
         try:

@@ -77,6 +77,8 @@ class PurgeDuty:
 
         A vault, a gallery or a photo store from before an order must not serve what the order covers (rule 9).
         """
+        for job in self.jobs.all():
+            self._look_again(job)
         (first,) = self.starts().values()
         at, end = first, self.watch.position
         with self.log.open({JOURNAL: first}) as reader:
@@ -163,6 +165,14 @@ class PurgeDuty:
     def _certified(self, order: OrderName) -> bool:
         rows = self.ledger.rows(Certificate, party=order.party, order_id=order.order_id)
         return bool(rows)
+
+    def _look_again(self, job: Job) -> None:
+        """Take up a job once more where something of it is there: a crash may have come between a put and its undoing."""
+        taken = self.haystack.at_once(job.records)
+        held = self.jobs.load(job.name)
+        if held is not None and (taken.keys or taken.templates):
+            self.jobs.keep(held.adding(taken.needles, taken.keys, taken.templates))
+            self._shred([job])
 
     def _part(self, order: OrderName) -> int:
         rows = self.ledger.rows(Certificate, party=order.party, order_id=order.order_id)

@@ -191,8 +191,8 @@ class ListLog:
     def end(self, stream: Stream) -> int:
         return len(self.held(stream))
 
-    def settle(self, topic: Topic, key: bytes, *, timeout_seconds: float) -> bool:
-        del topic, key, timeout_seconds
+    def settle(self, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float) -> bool:
+        del topic, keys, timeout_seconds
         return True
 
     def identity(self, topic: Topic) -> str:

@@ -208,10 +208,10 @@ def test_a_tombstone_erases_and_its_place_becomes_a_hole(log: EventLog, home: Ho
     stream = append(log, Topic.ENROLMENTS, b"gone", secret + b" first").stream
     append(log, Topic.ENROLMENTS, b"gone", secret + b" second " * 1000)
     kept = append(log, Topic.ENROLMENTS, b"kept", b"kept")
-    assert not log.settle(Topic.ENROLMENTS, b"kept", timeout_seconds=1)
+    assert not log.settle(Topic.ENROLMENTS, [b"kept"], timeout_seconds=1)
     tombstone = append(log, Topic.ENROLMENTS, b"gone", None)
     assert tombstone.position == 2 if kept.stream != stream else 3
-    assert log.settle(Topic.ENROLMENTS, b"gone", timeout_seconds=SECONDS)
+    assert log.settle(Topic.ENROLMENTS, [b"gone"], timeout_seconds=SECONDS)
     came = whole(log, Topic.ENROLMENTS)
     assert {placed.entry for placed in came[stream] if placed.entry.key == b"gone"} == {Entry(b"gone", None)}
     assert [placed for placed in came[kept.stream] if placed.entry.key == b"kept"] == [kept]
@@ -229,10 +229,24 @@ def holds_after_a_while(home: Home, needle: bytes) -> bool:
     return False
 
 
+def test_many_keys_settle_together_and_one_that_stands_is_told(log: EventLog) -> None:
+    keys = [b"many-%d" % number for number in range(12)]
+    for key in keys:
+        append(log, Topic.ENROLMENTS, key, b"value")
+    for key in keys[1:]:
+        append(log, Topic.ENROLMENTS, key, None)
+    assert not log.settle(Topic.ENROLMENTS, keys, timeout_seconds=SECONDS)
+    append(log, Topic.ENROLMENTS, keys[0], None)
+    assert log.settle(Topic.ENROLMENTS, keys, timeout_seconds=SECONDS)
+    came = [placed.entry for stream in whole(log, Topic.ENROLMENTS).values() for placed in stream]
+    assert not [entry for entry in came if entry.key in keys and entry.value is not None]
+    assert log.settle(Topic.ENROLMENTS, [], timeout_seconds=SECONDS)
+
+
 def test_only_tombstoned_keys_of_compacted_topics_settle(log: EventLog) -> None:
     append(log, Topic.JOURNAL, b"key", None)
-    assert not log.settle(Topic.JOURNAL, b"key", timeout_seconds=1)
-    assert log.settle(Topic.TEMPLATES, b"never there", timeout_seconds=SECONDS)
+    assert not log.settle(Topic.JOURNAL, [b"key"], timeout_seconds=1)
+    assert log.settle(Topic.TEMPLATES, [b"never there"], timeout_seconds=SECONDS)
 
 
 def test_a_topics_identity_stays_until_it_is_made_anew(log: EventLog, home: Home) -> None:

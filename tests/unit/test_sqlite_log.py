@@ -188,10 +188,10 @@ def test_a_reader_holding_on_delays_erasure_and_is_said_so(log: SqliteLog, path:
     holder.execute("BEGIN")
     holder.execute("SELECT count(*) FROM entries").fetchone()
     append(log, b"x")
-    assert not log.settle(Topic.TEMPLATES, b"k", timeout_seconds=0.2)
+    assert not log.settle(Topic.TEMPLATES, [b"k"], timeout_seconds=0.2)
     holder.rollback()
     holder.close()
-    assert log.settle(Topic.TEMPLATES, b"k", timeout_seconds=SECONDS)
+    assert log.settle(Topic.TEMPLATES, [b"k"], timeout_seconds=SECONDS)
 
 
 @pytest.mark.parametrize("key_bytes", [0, 32, 1024])
@@ -221,7 +221,7 @@ def test_no_erased_byte_is_left_however_the_rows_moved(path: Path, sizes: tuple[
         if value is not None:
             standing[key] = value
         append(log, value, Topic.TEMPLATES, key)
-    assert log.settle(Topic.TEMPLATES, b"any other", timeout_seconds=SECONDS)
+    assert log.settle(Topic.TEMPLATES, [b"any other"], timeout_seconds=SECONDS)
     log.close()
     held = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert len(erased) > 100

@@ -7,10 +7,11 @@ replaced segment for ``file.delete.delay.ms`` more, which is waited for. The era
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from comity.adapters import log_rules
-from comity.domain.log import Entry, Stream, Topic
+from comity.domain.log import Entry, Placed, Stream, Topic
 from comity.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -22,32 +23,43 @@ POLL_SECONDS = 0.5
 ENTRIES_MAX = 500
 
 
-def settle(log: KafkaLog, topic: Topic, key: bytes, *, timeout_seconds: float) -> bool:
-    """Return True once no value of the key comes from the log any more; False where the key stands or the time ran out."""
-    deadline, wait = time.monotonic() + timeout_seconds, ROUND_SECONDS_MIN
-    stream = log_rules.stream_of(topic, key)
+def settle(log: KafkaLog, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float) -> bool:
+    """Return True once no value of these keys comes from the log any more; False where one stands or the time ran out."""
+    deadline = time.monotonic() + timeout_seconds
+    of_stream: dict[Stream, set[bytes]] = {}
+    for key in keys:
+        of_stream.setdefault(log_rules.stream_of(topic, key), set()).add(key)
     try:
-        first, stands = _oldest_value(log, stream, key, 0, deadline)
-        while first is not None and not stands:
-            if time.monotonic() + wait > deadline:
-                return False
-            time.sleep(wait)
-            # The active segment is never compacted. The same tombstone once more changes nothing and lets it roll.
-            log.append(topic, Entry(key, None), timeout_seconds=deadline - time.monotonic())
-            first, stands = _oldest_value(log, stream, key, first, deadline)
-            wait = min(2 * wait, ROUND_SECONDS_MAX)
+        gone = [_settled(log, stream, wanted, deadline) for stream, wanted in sorted(of_stream.items())]
         time.sleep(max(0.0, min(log.file_delete_seconds, deadline - time.monotonic())))
     except Unavailable:
         return False
-    return not stands and time.monotonic() < deadline
+    return all(gone) and time.monotonic() < deadline
 
 
-def _oldest_value(log: KafkaLog, stream: Stream, key: bytes, start: int, deadline: float) -> tuple[int | None, bool]:
-    """Return the position of the key's oldest value from ``start`` on, and whether its newest entry is a value.
+def _settled(log: KafkaLog, stream: Stream, keys: set[bytes], deadline: float) -> bool:
+    """Let the stream's segments roll until no value of these keys comes any more; False where one stands."""
+    wait = ROUND_SECONDS_MIN
+    first, standing = _oldest_value(log, stream, keys, 0, deadline)
+    while first is not None and not standing:
+        if time.monotonic() + wait > deadline:
+            return False
+        time.sleep(wait)
+        # The active segment is never compacted. The same tombstone once more changes nothing and lets it roll.
+        log.append(stream.topic, Entry(min(keys), None), timeout_seconds=deadline - time.monotonic())
+        first, standing = _oldest_value(log, stream, keys, first, deadline)
+        wait = min(2 * wait, ROUND_SECONDS_MAX)
+    return not standing
+
+
+def _oldest_value(log: KafkaLog, stream: Stream, keys: set[bytes], start: int, deadline: float) -> tuple[int | None, set[bytes]]:
+    """Return the position of the oldest value of these keys from ``start`` on, and those whose newest entry is a value.
 
     Raises Unavailable where the stream could not be read to its end in time.
     """
-    first, stands, at, end = None, False, start, log.end(stream)
+    first: int | None = None
+    standing: set[bytes] = set()
+    at, end = start, log.end(stream)
     with log.open({stream: start}) as reader:
         while at < end:
             if time.monotonic() > deadline:
@@ -55,7 +67,17 @@ def _oldest_value(log: KafkaLog, stream: Stream, key: bytes, start: int, deadlin
             for batch in reader.poll(timeout_seconds=POLL_SECONDS, entries_max=ENTRIES_MAX).values():
                 at = batch.next
                 for placed in batch.entries:
-                    if placed.entry.key == key:
-                        stands = placed.entry.value is not None
-                        first = placed.position if first is None and stands else first
-    return first, stands
+                    first = _noted(placed, keys, standing, first)
+    return first, standing
+
+
+def _noted(placed: Placed, keys: set[bytes], standing: set[bytes], first: int | None) -> int | None:
+    """Note whether an entry of one of these keys is a value, and return the oldest value's position so far."""
+    key = placed.entry.key
+    if key is None or key not in keys:
+        return first
+    if placed.entry.value is None:
+        standing.discard(key)
+        return first
+    standing.add(key)
+    return placed.position if first is None else first

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -122,13 +122,13 @@ class KafkaLog:
             raise OutcomeUnknown("Kafka took the entry but did not say where it stands", advice="Ask again what was done.")
         return Placed(entry, stream, metadata.offset, metadata.timestamp)
 
-    def settle(self, topic: Topic, key: bytes, *, timeout_seconds: float) -> bool:
-        """Push compaction along after a tombstone; True once the log returns no value of this key and could delete its files.
+    def settle(self, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float) -> bool:
+        """Push compaction along after tombstones; True once the log returns no value of these keys and could delete its files.
 
-        It reads the key's stream from its beginning and appends the tombstone again until the segments roll: seconds where
+        It reads the keys' streams from their beginning and appends a tombstone again until the segments roll: seconds where
         compaction is fast, hours with production's settings, so False means "ask again later".
         """
-        return topic.compacted and settle(self, topic, key, timeout_seconds=timeout_seconds)
+        return topic.compacted and settle(self, topic, keys, timeout_seconds=timeout_seconds)
 
     def open(self, starts: Mapping[Stream, int]) -> AbstractContextManager[KafkaReader]:
         """Open a reader at these positions, on connections of its own; close it by leaving the context."""

@@ -17,7 +17,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -111,16 +111,16 @@ class SqliteLog:
             self._news.notify_all()
         return placed
 
-    def settle(self, topic: Topic, key: bytes, *, timeout_seconds: float) -> bool:
+    def settle(self, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float) -> bool:
         """Move the zeroed pages into the file and empty the write-ahead file, waiting for readers up to ``timeout_seconds``.
 
-        True when no value of this key is left in the file or beside it; False where the key still has one, or a reader held on.
+        True when no value of these keys is left in the file or beside it; False where one still has one, or a reader held on.
         """
         deadline = time.monotonic() + timeout_seconds
         try:
             while True:
                 with self._writing(deadline - time.monotonic()) as connection:
-                    if self._stands(connection, topic, key):
+                    if any(self._stands(connection, topic, key) for key in keys):
                         return False
                     connection.execute(
                         f"PRAGMA busy_timeout = {int(1000 * LOOK_SECONDS)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -43,8 +43,11 @@ class EventLog(Protocol):
         """Return the stream's next position: for readiness and lag only, never for safety."""
         ...
 
-    def settle(self, topic: Topic, key: bytes, *, timeout_seconds: float) -> bool:
-        """Push compaction along after a tombstone; True once the key's old values are gone as far as the engine can tell."""
+    def settle(self, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float) -> bool:
+        """Push compaction along after tombstones; True once these keys' old values are gone as far as the engine can tell.
+
+        All keys cost little more than one: a stream is read once for all that lie in it.
+        """
         ...
 
     def identity(self, topic: Topic) -> str:

@@ -102,6 +102,10 @@ class Certifier:
         """Destroy what these jobs name; return what could not be seen to be gone."""
         return self._destroy(sorted({record for job in jobs for record in job.records}))
 
+    def unsettled(self, jobs: Sequence[Job]) -> tuple[str, ...]:
+        """Return where the log's old values could not be seen to be gone yet: brokers may take hours."""
+        return self._destroy.unsettled(sorted({record for job in jobs for record in job.records}))
+
     def _stood(self, job: Job) -> Phase:
         """Return where a job stands by the journal, at start."""
         if any(row.found for row in self._notary.rows(job, SWEEP, job.part)[-1:]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,10 +33,10 @@ class Destroyer:
         for topic in ERASED:  # all tombstones first: compaction then needs one turn for all of them
             for record in records:
                 self.journal.append(topic, Entry(record.encode(), None))
-        return tuple(f"compaction of {topic} not seen yet" for topic in ERASED if not self._settled(topic, records))
+        return self.unsettled(records)
 
-    def _settled(self, topic: Topic, records: Sequence[RecordId]) -> bool:
-        deadline = time.monotonic() + SETTLE_SECONDS
-        return all(
-            self.log.settle(topic, record.encode(), timeout_seconds=max(0.0, deadline - time.monotonic())) for record in records
-        )
+    def unsettled(self, records: Sequence[RecordId]) -> tuple[str, ...]:
+        """Push compaction along, and return where old values could not be seen to be gone."""
+        keys = [record.encode() for record in records]
+        settled = [topic for topic in ERASED if self.log.settle(topic, keys, timeout_seconds=SETTLE_SECONDS)]
+        return tuple(f"compaction of {topic} not seen yet" for topic in ERASED if topic not in settled)

@@ -84,15 +84,16 @@ class Sweeper:
             jobs = [job for job in jobs if job.by_kind]
             if not jobs:
                 return Swept(0, 0, 0, 0)
+            unsettled = self._certifier.unsettled(jobs)
             scanned = scan(self._roots, sought(jobs), self._stop)
-            found = sum(self._certified(job, share(job, scanned)) > 0 for job in jobs)
+            found = sum(self._certified(job, share(job, scanned), unsettled) > 0 for job in jobs)
             return Swept(len(jobs), scanned.files, scanned.bytes, found)
 
     def _prepared(self, jobs: Sequence[Job]) -> list[Job]:
         return [whole for job in jobs if (whole := self._certifier.prepared(job)) is not None]
 
-    def _certified(self, job: Job, scanned: Scanned) -> int:
-        found = self._notary.enter(job, SWEEP, scanned)
+    def _certified(self, job: Job, scanned: Scanned, unsettled: Sequence[str]) -> int:
+        found = self._notary.enter(job, SWEEP, scanned, unsettled)
         states = self._certifier.states
         if found:
             states.put(job, Phase.FOUND, f"bytes still found in {found} places")

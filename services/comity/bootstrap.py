@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -80,6 +80,7 @@ logger = structlog.get_logger(__name__)
 
 SWITCH_SECONDS = 0.0005  # threads share one interpreter: at the default of 5 ms a release waits for whoever computes
 REPLAY_SECONDS = 600.0  # how long the journal's replay at start may take before it is given up
+CLOSED = ("log", "store", "vault", "identity", "requests", "engine", "broker", "home")  # in this order
 OUTSIDE = ("backups outside this home", "what left the exchange before: prints, screenshots, copies at other agencies")
 Progress = Callable[[int, int, str], None]
 
@@ -101,12 +102,12 @@ class Exchange:
         self.home.open()
         try:
             self._open_stores(face_encoder)
+            self._wire_acts()
+            self._wire_quarantine()
+            self._wire_duties()
         except BaseException:
-            self.home.close()
+            self._close()
             raise
-        self._wire_acts()
-        self._wire_quarantine()
-        self._wire_duties()
 
     def _open_stores(self, face_encoder: FaceEncoder | None) -> None:
         path, settings = self.home.path, self.settings
@@ -272,20 +273,19 @@ class Exchange:
 
     def stop(self) -> None:
         """Stop everything and close every file; idempotent."""
-        self.clock.stop()
-        self.probe_duty.stop()
-        self.opened.close()
-        for follower in reversed(self.followers.values()):
-            follower.stop()
+        with ExitStack() as ending:  # the last named comes first, and none is left out because another failed
+            ending.callback(self._close)
+            followers = (follower.stop for follower in self.followers.values())
+            for stop in (self.anchoring.stop, *followers, self.opened.close, self.probe_duty.stop, self.clock.stop):
+                ending.callback(stop)
         self.followers.clear()
-        self.anchoring.stop()
-        for part in (self.log, self.store, self.vault, self.identity):
-            part.close()
-        self.requests.close()
-        self.engine.dispose()
-        if self.broker is not None:
-            self.broker.stop()
-        self.home.close()
+
+    def _close(self) -> None:
+        """Close what was opened: a broker or a lock that is left behind would keep the next start out."""
+        with ExitStack() as ending:
+            for part in (getattr(self, name, None) for name in reversed(CLOSED)):
+                if part is not None:
+                    ending.callback(next(getattr(part, way) for way in ("close", "stop", "dispose") if hasattr(part, way)))
 
     def accept_loss(self, reason: str) -> None:
         """Go on with the journal as it is, though more was acknowledged: start with every view made anew, and enter that.

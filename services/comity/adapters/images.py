@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
+from comity.adapters.decoding_room import ROOM
 from comity.errors import PhotographRefused
 
 BYTES_MAX = 12_000_000  # a 24-megapixel JPEG at quality 90; intake's body limit is above it
@@ -96,7 +97,7 @@ def decode(photograph: bytes, *, long_side_min: int | None = None) -> Decoded:
     keeps its upper byte; ink colours are converted without a profile.
 
     Raises PhotographRefused with one of: not-an-image, format, too-large, too-small, too-many-pixels, too-complex,
-    animated, truncated.
+    animated, truncated; Unavailable where too many large pictures are being looked at.
     """
     _check_bytes(photograph)
     with _opened(photograph) as image:
@@ -104,10 +105,12 @@ def decode(photograph: bytes, *, long_side_min: int | None = None) -> Decoded:
         _check_header(image, photograph)
         _allow_reduction(image, long_side_min)
         reduction = max(1, round(max(size) / max(image.size)))
-        rgb = _loaded(image)
-        orientation = _orientation(image)  # not before: for a PNG, asking decodes it, and hides that it is damaged
-    if orientation in _UPRIGHT:
-        rgb = rgb.transpose(_UPRIGHT[orientation])
+        with ROOM.place(image.width * image.height) as place:
+            rgb = _loaded(image)
+            orientation = _orientation(image)  # not before: for a PNG, asking decodes it, and hides that it is damaged
+            if orientation in _UPRIGHT:
+                rgb = rgb.transpose(_UPRIGHT[orientation])
+            place.belongs_to(rgb)
     return Decoded(rgb, size[::-1] if orientation in _TURNED else size, reduction)
 
 

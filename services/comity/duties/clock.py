@@ -13,6 +13,7 @@ from comity.errors import ComityError
 logger = structlog.get_logger(__name__)
 
 TICK_SECONDS = 10.0  # a release refuses to judge by a tick older than 60 s: five may fail
+STOP_SECONDS = 30.0  # then it is left behind: nobody waits for ever to end
 
 
 class Clock:
@@ -36,7 +37,7 @@ class Clock:
         """Stop ticking."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):

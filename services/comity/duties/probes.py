@@ -23,6 +23,7 @@ from comity.wire.envelope import from_entry
 logger = structlog.get_logger(__name__)
 
 NAME = "probes"
+STOP_SECONDS = 30.0  # then it is left behind: nobody waits for ever to end
 REST_SECONDS = 3_600.0  # a probe's time is counted in days
 READ_SECONDS, ENTRIES_MAX = 1.0, 1_000
 
@@ -50,7 +51,7 @@ class ProbeDuty:
         """Stop."""
         self._stop.set()
         for thread in self._threads:
-            thread.join()
+            thread.join(STOP_SECONDS)
 
     def sweep(self) -> int:
         """Destroy the probes of the searches that were entered too long ago; return how many searches were looked at."""

@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 
 from comity.domain.log import Batch, Stream
-from comity.errors import Halted
+from comity.errors import Halted, Unavailable
 from comity.ports import EventLog
 from comity.projection.watch import LedgerStandsStill
 
@@ -24,6 +24,7 @@ logger = structlog.get_logger(__name__)
 POLL_SECONDS = 0.2  # how soon a stop is noticed
 ENTRIES_MAX = 500  # one transaction's worth
 RETRY_SECONDS = 1.0
+STOP_SECONDS = 30.0  # a batch in hand takes a second or two; what takes longer waits for something that does not come
 
 
 class Follows(Protocol):
@@ -73,10 +74,14 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after the batch in hand; waits for it."""
+        """Stop after the batch in hand; waits for it, but not for ever. Raises Unavailable where it hangs: it is left behind."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            raise Unavailable(
+                f"{self.name} did not stop in {STOP_SECONDS:g} seconds.", advice="Stop this process, and start again."
+            )
 
     def lag(self) -> int:
         """Return how many positions there are still to read, over all its streams; one before it knows where to go on."""

@@ -24,6 +24,7 @@ from comity.errors import ComityError
 logger = structlog.get_logger(__name__)
 
 NAME = "erasure"
+STOP_SECONDS = 30.0  # then it is left behind: nobody waits for ever to end
 POLL_SECONDS = 0.5
 TOGETHER_MAX, RECORDS_TOGETHER_MAX = 100, 2_000  # what shares one look at the files
 SCAN_TRIES, SCAN_PAUSE_SECONDS = 20, 0.5  # an engine may take a moment to unlink what it rewrote
@@ -54,7 +55,7 @@ class Certifier:
         self._stop.set()
         self._news.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_SECONDS)
 
     def lag(self) -> int:
         """Return how many jobs wait for their first certificate."""

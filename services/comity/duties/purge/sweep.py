@@ -24,6 +24,7 @@ from comity.duties.scan import Scanned, scan
 logger = structlog.get_logger(__name__)
 
 NAME = "sweep"
+STOP_SECONDS = 30.0  # then it is left behind: nobody waits for ever to end
 POLL_SECONDS = 20.0  # how late a sweep may begin
 RETRY = timedelta(hours=1)  # after one that could not be done
 
@@ -68,7 +69,7 @@ class Sweeper:
         """Stop; a sweep under way is given up."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_SECONDS)
 
     def lag(self) -> int:
         """Return nothing: whoever waits for the duties does not wait for the night."""

@@ -1,0 +1,78 @@
+"""Ending: a follower that hangs keeps nobody waiting for ever, and a start that fails leaves nothing running."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from comity import bootstrap
+from comity.adapters.home import Home
+from comity.adapters.sqlite_log import SqliteLog
+from comity.domain.log import JOURNAL, Batch, Entry, Stream, Topic
+from comity.errors import Unavailable
+from comity.projection import projector
+from comity.projection.projector import Follower
+from comity.settings import Settings
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[SqliteLog]:
+    held = SqliteLog(tmp_path / "log.db")
+    yield held
+    held.close()
+
+
+def test_a_follower_that_hangs_is_left_behind(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projector, "STOP_SECONDS", 0.2)
+    hangs, free = threading.Event(), threading.Event()
+
+    def apply(_stream: Stream, _batch: Batch) -> None:
+        hangs.set()
+        free.wait()
+
+    log.append(Topic.JOURNAL, Entry(b"k", b"v", ()), timeout_seconds=5)
+    follower = Follower("hangs", log, lambda: {JOURNAL: 0}, apply)
+    follower.start()
+    assert hangs.wait(10)
+    since = time.monotonic()
+    with pytest.raises(Unavailable, match="hangs"):
+        follower.stop()
+    assert time.monotonic() - since < 5
+    free.set()
+    follower._thread.join()
+
+
+class Broker:
+    """A broker that only says whether it was stopped."""
+
+    stopped: list[str] = []  # noqa: RUF012 - one list for all of them
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.bootstrap = ("127.0.0.1:9",)
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        self.stopped.append("broker")
+
+
+@pytest.mark.parametrize("broken", ["opened_log", "open_engine", "SqliteKeyVault", "Search"])
+def test_a_start_that_fails_leaves_no_broker_and_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise Unavailable("This part does not start.")
+
+    Broker.stopped.clear()
+    monkeypatch.setattr(bootstrap, "LocalKafka", Broker)
+    monkeypatch.setattr(bootstrap, "opened_log", lambda path, *_: SqliteLog(path))
+    monkeypatch.setattr(bootstrap, broken, fail)
+    with pytest.raises(Unavailable, match="does not start"):
+        bootstrap.Exchange(Settings(home=tmp_path / "home", kafka="local"), face_encoder=object())  # type: ignore[arg-type]
+    assert Broker.stopped == ["broker"]
+    home = Home(tmp_path / "home")
+    home.open()
+    home.close()

@@ -30,7 +30,6 @@ from comity.domain.log import JOURNAL, Entry, Placed, Topic
 from comity.errors import ComityError, Unavailable
 from comity.ports import Ledger
 from comity.projection import ledger as projection_module
-from comity.projection.ledger import appended_at
 from journals import (
     ADMINISTRATOR,
     BASE,
@@ -338,7 +337,7 @@ class World:
     def clock(self, place: int) -> Told:
         """Say what the clock is at a place, by the rules said plainly."""
         held = self.core.log.held()[: max(place, 0)]
-        return plainly([Said(appended_at(one), self.clocked.get(one.position)) for one in held])
+        return plainly([Said(one.appended_at, self.clocked.get(one.position)) for one in held])
 
     def lapsed(self, order: e.Cover, clock: Told) -> bool:
         lapses_at = order.lapses_at if isinstance(order, e.RecordsProvisionallySealed) else None

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+APPENDED_MS_MAX = 253_370_764_800_000  # the year 9999: whatever a broker or a machine says, no follower stops at it
 
 
 class Topic(StrEnum):
@@ -49,6 +53,11 @@ class Placed:
     stream: Stream
     position: int
     appended_at_ms: int
+
+    @property
+    def appended_at(self) -> datetime:
+        """Return the log's own time; one that no calendar holds is taken for the nearest that ours does."""
+        return EPOCH + timedelta(milliseconds=max(0, min(self.appended_at_ms, APPENDED_MS_MAX)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ what loosens (a lift) is a row of its own, so that a key's revocation can void i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 from comity.domain import entries as e
@@ -24,8 +24,8 @@ from comity.domain.ids import (
     SearchId,
     UserId,
 )
+from comity.domain.log import EPOCH
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNSIGNED = KeyId("")  # rows that a test makes by hand
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -77,7 +77,7 @@ class ProbeDuty:
         return len(orphans)
 
     def _is_due(self, placed: Placed) -> bool:
-        return datetime.fromtimestamp(placed.appended_at_ms / 1000, UTC) + self.keep <= self.now()
+        return placed.appended_at <= self.now() - self.keep
 
     def _destroyed(self, placed: Placed) -> int:
         try:

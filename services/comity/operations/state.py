@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -115,7 +114,7 @@ def _read(services: OperationServices, first: int, count: int) -> list[Placed]:
 
 
 def _entry(placed: Placed) -> m.EntryOut:
-    at = datetime.fromtimestamp(placed.appended_at_ms / 1000, UTC)
+    at = placed.appended_at
     try:
         envelope = from_entry(placed.entry)
     except Undecodable as error:

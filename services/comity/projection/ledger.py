@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from comity.domain import entries as e
 from comity.domain.authority import COUNTED_ONCE, REPEATED, Refusal, event_id, refuse
@@ -17,7 +17,7 @@ from comity.domain.ids import PartyId
 from comity.domain.log import JOURNAL, Batch, Placed, Stream, leaf
 from comity.domain.merkle import leaf_hash
 from comity.domain.posting import End, Enter, Signer, ended, post
-from comity.domain.rows import EPOCH, Exchange, Key
+from comity.domain.rows import Exchange, Key
 from comity.errors import Halted, Unavailable
 from comity.ports import EventLog, Ledger, Posted, Progress
 from comity.projection.watch import PositionWatch
@@ -28,14 +28,8 @@ from comity.wire.signing import BadSignature
 
 NEWEST_MAX = 32  # of the newest leaves, kept to know the journal's end again; ``fsck`` compares the whole
 READ_SECONDS = 10.0
-MS_MAX = 253_370_764_800_000  # the year 9999: whatever a broker or a machine says, nothing that follows it may stop
 ROWS_MAX = 5_000  # in one transaction, one entry above it: some 0.2 s that a release may wait for
 Taken = dict[tuple[str, str], tuple[bytes, int]]
-
-
-def appended_at(placed: Placed) -> datetime:
-    """Return the log's own time of an entry; a time that no calendar holds is taken for the last one that ours does."""
-    return EPOCH + timedelta(milliseconds=max(0, min(placed.appended_at_ms, MS_MAX)))
 
 
 class LedgerProjection:
@@ -95,7 +89,7 @@ class LedgerProjection:
                 self._commit(done, placed.position)
                 done, rows, taken = [], 0, Taken()
             posted = self._read(placed, taken)
-            self._clock.passed(appended_at(placed))
+            self._clock.passed(placed.appended_at)
             done.append((placed, posted))
             rows += len(posted.changes)
         self._commit(done, batch.next)
@@ -127,7 +121,7 @@ class LedgerProjection:
             return Posted(position, "", refused=Refusal("undecodable", str(error)[:500]))
         key = self._keys.get(envelope.kid)
         key = key if key is not None and key.holds(position) else None
-        refusal = self._refuse(envelope, key, appended_at(placed))
+        refusal = self._refuse(envelope, key, placed.appended_at)
         if refusal is not None:
             return Posted(position, key.party if key else "", refused=refusal)
         role = key.role if key else e.Role.ADMINISTRATOR
@@ -161,7 +155,7 @@ class LedgerProjection:
             taken[(signer.party, own)] = (digest, placed.position)
         else:
             own = None
-        at = appended_at(placed)
+        at = placed.appended_at
         changes = post(event, placed.position, signer, at)  # type: ignore[arg-type]
         try:
             changes += self._clock.post(event, changes, placed.position, signer.kid, at)  # type: ignore[arg-type]

@@ -136,7 +136,7 @@ class Exchange:
         self.indexer = Indexer(self.index_keys)
         self.release = Release(self.journal, self.ledger, self.watch)
         self.drawing = PillowDrawing()
-        self.probes = Probes(self.vault, self.photos)
+        self.probes = Probes(self.vault, self.photos, self.indexer, self.ledger)
         self.opened = Opened(self.vault, self.photos, self.probes, self.drawing, self.alarms)
         self.searches = Searches(self.log, self.ledger, self.watch, self.vault)
         self.enrol = Enrol(self.journal, self.ledger, self.vault, self.indexer)

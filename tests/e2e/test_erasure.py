@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from builders import booking
+from builders import booking, photograph
 from comity.domain import entries as e
 from comity.domain.entries import IndexKind
 from comity.domain.ids import OrderId, RecordId, record_key
@@ -18,7 +18,7 @@ from comity.duties.purge import certify
 from comity.duties.scan import Scanned, scan
 from comity.ports import Picture
 from erased import certificates, enrolled, kept_of, pieces_of, until
-from exchange import RememberedFaces, enrol, held, holding, order, running, settle, submitted
+from exchange import RememberedFaces, enrol, held, holding, order, running, search, settle, submitted
 from journals import COURT, A
 
 BOOKED = {IndexKind.BOOKING: "A-1"}
@@ -145,6 +145,24 @@ def test_a_rejected_version_leaves_no_byte_once_its_record_is_expunged(home: Pat
         settle(exchange)
         assert kept_of(exchange, record) == {}
         assert holding(home, *pieces_of(event)) == {}
+
+
+def test_a_probe_that_is_the_records_own_photograph_goes_with_it_and_is_not_kept_later(
+    home: Path, faces: RememberedFaces
+) -> None:
+    """A search with the very file keeps a copy of it; a search with another picture of the person keeps its own."""
+    with running(home, faces) as exchange:
+        enrol(exchange, "A-1", 1, 1, owner=A)
+        settle(exchange)
+        copy = search(exchange, photograph(1, 1), A).search_id
+        other = search(exchange, photograph(1, 2), A).search_id
+        assert exchange.probes.open(copy) == photograph(1, 1)
+        order(exchange, "expunge", BOOKED, A)
+        settle(exchange)
+        late = search(exchange, photograph(1, 1), A).search_id
+        assert [exchange.probes.open(one) for one in (copy, late)] == [None, None]
+        assert exchange.probes.open(other) == photograph(1, 2)
+        assert len([name for name in exchange.photos.names() if name.startswith("probe-of/")]) == 1
 
 
 def test_a_photograph_under_another_number_is_destroyed_but_no_record_that_stands(home: Path, faces: RememberedFaces) -> None:

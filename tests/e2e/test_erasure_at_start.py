@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -73,11 +74,20 @@ def test_a_start_reads_what_is_new_alone(home: Path, faces: RememberedFaces) -> 
         assert exchange.purge.duty.again() < 10
 
 
-def test_the_quiet_hour_comes_once_a_day(home: Path, faces: RememberedFaces) -> None:
+def test_the_quiet_hour_comes_once_a_day_and_one_that_was_missed_is_made_up_for(
+    home: Path, faces: RememberedFaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with running(home, faces) as exchange:
         sweeper = exchange.purge.sweep
         noon = exchange.now().replace(hour=12)
         assert sweeper._next(noon).hour == 3
+        assert sweeper._first() == sweeper._next(exchange.now())
+        enrol(exchange, "A-1", 1, 1, owner=A)
+        settle(exchange)
+        order(exchange, "expunge", BOOKED, A)
+        settle(exchange)
+        monkeypatch.setattr(sweeper, "_now", lambda: exchange.now() + timedelta(days=2))  # it stood still for two days
+        assert sweeper._first() < sweeper._now() + timedelta(minutes=11)
         assert sweep.POLL_SECONDS < 3_600
 
 

@@ -1,31 +1,62 @@
 """Probes: what searchers brought, each encrypted under a key of its own, until its time is up.
 
 Kept for review and for opening a search again; a list that is opened again shows the first search's probe, and makes no copy.
-The order of writing: the search's entry stands in the journal first, then the key, then the file. A crash between leaves a
-search without a probe, never a probe without a search.
+By the blind index of its file a probe is found again: where it is a record's own photograph, it goes with the record's erasure.
+The order of writing: the search's entry stands in the journal first, then the index, the key, and the file. A crash between
+leaves a search without a probe, never a probe without a search.
 """
 
 from __future__ import annotations
 
-from comity.domain.ids import SearchId, probe_key, probe_name
-from comity.domain.posting import Search
+from collections.abc import Iterable
+
+from comity.acts.indexes import Indexer, digest
+from comity.domain.entries import IndexKind
+from comity.domain.ids import Ori, SearchId, probe_key, probe_name
+from comity.domain.posting import Search, index_target
 from comity.errors import KeyShredded, NotFound
 from comity.ports import KeyVault, LedgerView, PhotoStore
 from comity.wire import sealing
 
+COPIES = "probe-of"
+MARK = b"."
 FOLDER = "search/"  # what probes' names begin with, see ``probe_name``
+
+
+def copy_name(tag: str, search: SearchId) -> str:
+    """Return the name under which a probe is found by its photograph's tag."""
+    return f"{COPIES}/{tag}/{search}"
+
+
+def copy_of_name(search: SearchId) -> str:
+    """Return the name under which a probe's own tag is kept."""
+    return f"search/{search}/copy-of"
 
 
 class Probes:
     """Keeps probes, and destroys them. Thread-safe."""
 
-    def __init__(self, vault: KeyVault, photos: PhotoStore) -> None:
-        self._vault, self._photos = vault, photos
+    def __init__(self, vault: KeyVault, photos: PhotoStore, indexer: Indexer, ledger: LedgerView) -> None:
+        self._vault, self._photos, self._indexer, self._ledger = vault, photos, indexer, ledger
 
     def keep(self, search: SearchId, probe: bytes) -> None:
-        """Keep a search's probe encrypted; the search has been entered."""
+        """Keep a search's probe encrypted; the search has been entered.
+
+        Not where it is the very file of a record that an expungement covers: that is no copy to keep.
+        """
         name = probe_name(search)
+        index = self._indexer.index(IndexKind.PHOTOGRAPH, digest(probe), Ori(""))
+        self._photos.put(copy_name(index.tag, search), MARK)
+        self._photos.put(copy_of_name(search), index.tag.encode())
         self._photos.put(name, sealing.seal(self._vault.issue(probe_key(search)), probe, context=name.encode()))
+        facts = self._ledger.prospect({index_target(index)})
+        if any(row.kind == "expungement" and row.holds(facts.applied) for row in facts.suppressions):
+            self.destroy(search)  # looked at last: an order from here on finds the copy
+
+    def copies(self, tags: Iterable[str]) -> tuple[SearchId, ...]:
+        """Return the searches whose probe is one of these files, by the tags of photographs' blind indexes."""
+        names = (name for tag in sorted(set(tags)) for name in self._photos.under(f"{COPIES}/{tag}"))
+        return tuple(SearchId(name.rsplit("/", 1)[1]) for name in names)
 
     def open(self, search: SearchId) -> bytes | None:
         """Return a search's probe, or None where it is no longer kept. Raises ValueError where its file is damaged."""
@@ -47,6 +78,10 @@ class Probes:
         else:
             self._vault.shred([probe_key(search)])
         self._photos.delete(probe_name(search))
+        tag = self._photos.get(copy_of_name(search))
+        if tag is not None:
+            self._photos.delete(copy_name(tag.decode(), search))
+            self._photos.delete(copy_of_name(search))
 
     def orphans(self, ledger: LedgerView) -> tuple[SearchId, ...]:
         """Return whose probes are kept though the ledger knows no such search: what no duty would ever destroy."""

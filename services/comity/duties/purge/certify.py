@@ -153,8 +153,7 @@ class Certifier:
             if not ready:
                 return
             scanned = self._look(ready)
-        except Exception as error:
-            logger.exception("erasure not certified", jobs=len(jobs))
+        except Exception as error:  # noqa: BLE001 - logged and told in the status, whatever it is
             self._failed(jobs, error)
             return
         for job in ready:
@@ -175,8 +174,7 @@ class Certifier:
     def _enter(self, job: Job, scanned: Scanned, unsettled: Sequence[str]) -> None:
         try:
             found = self._notary.enter(job, DIRECTED, scanned, unsettled)
-        except Exception as error:
-            logger.exception("erasure not certified", jobs=1)
+        except Exception as error:  # noqa: BLE001 - as above
             self._failed([job], error)
             return
         if found or scanned.unreadable:
@@ -200,6 +198,7 @@ class Certifier:
     def _failed(self, jobs: Sequence[Job], error: Exception) -> None:
         if self._stop.is_set():
             return  # it is tried again at the next start
+        logger.error("erasure not certified", jobs=len(jobs), exc_info=error)
         for job in jobs:
             self.states.failed(job, _why(error))
 

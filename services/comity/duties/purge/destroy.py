@@ -6,12 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from comity.acts.journal import Journal
-from comity.domain.ids import RecordId
+from comity.acts.probes import Probes
+from comity.domain.entries import IndexKind
+from comity.domain.ids import RecordId, SearchId
 from comity.domain.log import Entry, Topic
-from comity.ports import Candidates, EventLog, PhotoStore, TemplateStore
+from comity.domain.posting import Index
+from comity.ports import Candidates, EventLog, LedgerView, PhotoStore, TemplateStore
 
 SETTLE_SECONDS = 30.0  # how long compaction may take before the certificate says that it was not seen
 ERASED = (Topic.ENROLMENTS, Topic.TEMPLATES)
+
+
+def copies(ledger: LedgerView, probes: Probes, record: RecordId) -> tuple[SearchId, ...]:
+    """Return the searches whose probe is one of the record's own photographs, byte for byte."""
+    targets = (row.target for row in ledger.rows(Index, record_id=record))
+    return probes.copies(target.rsplit(":", 1)[1] for target in targets if target.startswith(f"{IndexKind.PHOTOGRAPH}:"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +32,8 @@ class Destroyer:
     photos: PhotoStore
     store: TemplateStore
     gallery: Candidates
+    ledger: LedgerView
+    probes: Probes
 
     def __call__(self, records: Sequence[RecordId]) -> tuple[str, ...]:
         """Destroy, and return what could not be seen to be gone."""
@@ -30,6 +41,8 @@ class Destroyer:
         self.store.forget(records)
         for record in records:
             self.photos.delete(f"record/{record}")
+            for search in copies(self.ledger, self.probes, record):
+                self.probes.destroy(search)
         for topic in ERASED:  # all tombstones first: compaction then needs one turn for all of them
             for record in records:
                 self.journal.append(topic, Entry(record.encode(), None))

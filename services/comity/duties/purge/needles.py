@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from comity.domain.ids import RecordId, particulars_name, record_key
+from comity.acts.probes import Probes
+from comity.domain.ids import RecordId, particulars_name, probe_name, record_key
+from comity.duties.purge.destroy import copies
 from comity.duties.purge.jobs import CIPHERTEXT, TEMPLATE, WRAPPED_KEY, Needles, pieces_of
-from comity.ports import Candidates, KeyVault, PhotoStore
+from comity.ports import Candidates, KeyVault, LedgerView, PhotoStore
 
 CIPHERTEXT_SLASHES = particulars_name(RecordId(""), 1).count("/")  # record/<id>/<version>/<photograph or particulars>
 
@@ -28,6 +30,8 @@ class Haystack:
     vault: KeyVault
     photos: PhotoStore
     gallery: Candidates
+    ledger: LedgerView
+    probes: Probes
 
     def at_once(self, records: Sequence[RecordId]) -> Taken:
         """Take what goes first, at the cost of nothing: wrapped keys, and templates in memory."""
@@ -51,6 +55,7 @@ class Haystack:
         for record in records:
             # What the keeper keeps beside them is an envelope, much of which every record's has.
             names = [name for name in sorted(self.photos.under(f"record/{record}")) if name.count("/") == CIPHERTEXT_SLASHES]
+            names += [probe_name(search) for search in copies(self.ledger, self.probes, record)]
             found = [held for name in names if (held := self.photos.get(name)) is not None]
             if wanted := pieces_of(CIPHERTEXT, found):
                 needles[record] = {CIPHERTEXT: wanted}

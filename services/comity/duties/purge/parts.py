@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from comity.acts.journal import Journal
+from comity.acts.probes import Probes
 from comity.domain import entries as e
 from comity.domain.ids import RecordId
 from comity.duties.purge.certify import Certifier
@@ -28,7 +29,7 @@ from comity.ports import Candidates, ErasureMark, EventLog, KeyVault, LedgerView
 class World:
     """What the purge needs of the exchange."""
 
-    NAMED_ALIKE: ClassVar = ("journal", "log", "ledger", "watch", "vault", "photos", "store", "gallery", "now")
+    NAMED_ALIKE: ClassVar = ("journal", "log", "ledger", "watch", "vault", "photos", "store", "gallery", "probes", "now")
     journal: Journal
     log: EventLog
     ledger: LedgerView
@@ -38,6 +39,7 @@ class World:
     kept: PhotoStore
     store: TemplateStore
     gallery: Candidates
+    probes: Probes
     marks: Mapping[str, ErasureMark]
     home: Path
     elsewhere: tuple[str, ...]
@@ -52,13 +54,21 @@ class Purge:
         self._home = world.home
         self.gate = threading.Lock()
         self.jobs = Jobs(world.kept, world.vault)
-        self._haystack = Haystack(vault=world.vault, photos=world.photos, gallery=world.gallery)
+        self._haystack = Haystack(
+            vault=world.vault, photos=world.photos, gallery=world.gallery, ledger=world.ledger, probes=world.probes
+        )
         notary = Notary(journal=world.journal, ledger=world.ledger, watch=world.watch, elsewhere=world.elsewhere)
         self.certifier = Certifier(
             jobs=self.jobs,
             haystack=self._haystack,
             destroyer=Destroyer(
-                journal=world.journal, log=world.log, photos=world.photos, store=world.store, gallery=world.gallery
+                journal=world.journal,
+                log=world.log,
+                photos=world.photos,
+                store=world.store,
+                gallery=world.gallery,
+                ledger=world.ledger,
+                probes=world.probes,
             ),
             notary=notary,
             places=Places(world.home),

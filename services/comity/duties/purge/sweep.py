@@ -17,7 +17,7 @@ import structlog
 from comity.domain.log import Stream
 from comity.duties.purge.certify import Certifier
 from comity.duties.purge.jobs import Job, Jobs
-from comity.duties.purge.notary import SWEEP, Notary, share, sought
+from comity.duties.purge.notary import DIRECTED, SWEEP, Notary, share, sought
 from comity.duties.purge.states import Phase
 from comity.duties.scan import Scanned, scan
 
@@ -27,6 +27,7 @@ NAME = "sweep"
 STOP_SECONDS = 30.0  # then it is left behind: nobody waits for ever to end
 POLL_SECONDS = 20.0  # how late a sweep may begin
 RETRY = timedelta(hours=1)  # after one that could not be done
+AFTER_START = timedelta(minutes=10)  # for one that was missed: whoever starts an exchange wants to use it first
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class Sweeper:
         return found
 
     def _run(self) -> None:
-        due = self._next(self._now())
+        due = self._first()
         while not self._stop.wait(POLL_SECONDS):
             if self._now() < due:
                 continue
@@ -121,6 +122,13 @@ class Sweeper:
                 logger.info("swept", jobs=swept.jobs, files=swept.files, bytes=swept.bytes, found=swept.found)
                 self.failure = None
                 due = self._next(self._now())
+
+    def _first(self) -> datetime:
+        """Return when to sweep first: soon, where the exchange stood still in the quiet hour that something waits for."""
+        now = self._now()
+        waits = [row.entered_at for job in self._certifier.states.of(Phase.CERTIFIED) for row in self._notary.rows(job, DIRECTED)]
+        due = self._next(min(waits, default=now))
+        return due if due > now else now + AFTER_START
 
     def _next(self, now: datetime) -> datetime:
         """Return when the quiet hour comes next."""

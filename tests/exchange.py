@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -152,9 +153,14 @@ def held(exchange: Exchange, topic: Topic) -> list[Placed]:
 def read(exchange: Exchange, stream: Stream) -> list[Placed]:
     """Return everything that stands in a stream."""
     found: list[Placed] = []
+    at, end = 0, exchange.log.end(stream)
+    deadline = time.monotonic() + SETTLE_SECONDS
     with exchange.log.open({stream: 0}) as reader:
-        while batch := reader.poll(timeout_seconds=0, entries_max=500).get(stream):
-            found += batch.entries
+        while at < end:
+            assert time.monotonic() < deadline, f"stuck at {at} of {stream}, before {end}"
+            for batch in reader.poll(timeout_seconds=0.5, entries_max=500).values():
+                found += batch.entries
+                at = batch.next
     return found
 
 

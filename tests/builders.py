@@ -135,6 +135,7 @@ def intake_services(exchange: Exchange) -> IntakeServices:
         enrol=exchange.enrol,
         orders=exchange.orders,
         seal=exchange.seal,
+        book=exchange.book,
         register=exchange.register,
         ledger=exchange.ledger,
         rejections=exchange.rejections,

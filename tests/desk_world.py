@@ -140,6 +140,7 @@ def services(exchange: Exchange) -> DeskServices:
     """Return what the desk is made from."""
     return DeskServices(
         seal=exchange.seal,
+        book=exchange.book,
         search=exchange.search,
         examine=exchange.examine,
         searches=exchange.searches,

@@ -236,6 +236,13 @@ class PureLedger:
         del targets
         return self.facts("", (), as_of)
 
+    def orders(self, party: str, *, before: int | None = None, count: int) -> tuple[p.Suppression, ...]:
+        first: dict[int, p.Suppression] = {}
+        for row in self._all(p.Suppression):
+            if row.entered_by == party and (before is None or row.entered < before):
+                first.setdefault(row.entered, row)
+        return tuple(first[place] for place in sorted(first, reverse=True)[:count])
+
     def found(self, targets: Collection[str]) -> tuple[RecordId, ...]:
         bearing = {row.record_id for row in self._all(p.Index) if row.target in targets}
         named = {row.record_id for row in self._all(p.Record) if p.record_target(row.record_id) in targets}

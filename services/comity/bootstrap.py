@@ -73,6 +73,8 @@ from comity.projection.overview import Overview
 from comity.projection.projector import Follower, Follows
 from comity.projection.rebuild import Rebuilds
 from comity.projection.watch import PositionWatch
+from comity.reads.journal import Entries
+from comity.reads.orders import OrderBook
 from comity.settings import Settings
 from comity.telemetry import configure
 
@@ -145,15 +147,8 @@ class Exchange:
         self.previews = Previews(journal=self.journal, ledger=self.ledger, vault=self.vault, release=self.release)
         self.papers = Papers(self.vault, self.photos)
         self.time_keeping = TimeKeeping(self.journal, self.ledger, self.watch, self.keyring.issue(ADMINISTRATOR))
-        self.seal = Seal(
-            journal=self.journal,
-            previews=self.previews,
-            vault=self.vault,
-            ledger=self.ledger,
-            papers=self.papers,
-            indexer=self.indexer,
-            orders=self.orders,
-        )
+        self.book = OrderBook(self.ledger, Entries(self.log))
+        self.seal = Seal(previews=self.previews, papers=self.papers, indexer=self.indexer, orders=self.orders)
         self.search = Search(
             ledger=self.ledger,
             gallery=self.gallery,

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
+from comity.acts.people import People
 from comity.acts.watermark import Watermarks
 from comity.bootstrap import Exchange
 from comity.desk import app as desk_app
@@ -48,6 +49,7 @@ def http(exchange: Exchange, hosts: Collection[str] = ()) -> ASGIApp:
         enrol=x.enrol,
         orders=x.orders,
         seal=x.seal,
+        book=x.book,
         register=x.register,
         ledger=x.ledger,
         rejections=x.rejections,
@@ -72,6 +74,7 @@ def http(exchange: Exchange, hosts: Collection[str] = ()) -> ASGIApp:
         ledger=x.ledger,
         log=x.log,
         clock=x.time_keeping,
+        people=People(x.identity, x.journal),
         status=x.status,
         exposures=x.exposures,
         fsck=x.fsck,
@@ -95,6 +98,7 @@ def http(exchange: Exchange, hosts: Collection[str] = ()) -> ASGIApp:
 def _desk(x: Exchange) -> desk_app.DeskServices:
     return desk_app.DeskServices(
         seal=x.seal,
+        book=x.book,
         search=x.search,
         examine=x.examine,
         searches=x.searches,

@@ -312,6 +312,20 @@ def test_a_naive_time_is_refused(core: Core) -> None:
         core.ledger.apply(seen, moved(seen), [Posted(seen.next, "", (p.Enter(naive),))])
 
 
+def test_a_partys_orders_come_newest_first_once_each_however_many_targets(core: Core) -> None:
+    """Beyond what is read at once the newest must not be missing, so nothing is cut before it is ordered."""
+    for number in range(5):
+        core.say(seal(f"o{number}", 1, 2, 3), COURT)
+    core.say(seal("other", 1), A)
+    core.apply()
+    ledger = core.ledger
+    newest = ledger.orders(COURT, count=2)
+    assert [row.order_id for row in newest] == ["o4", "o3"]
+    older = ledger.orders(COURT, before=newest[-1].entered, count=10)
+    assert [row.order_id for row in older] == ["o2", "o1", "o0"]
+    assert [row.order_id for row in ledger.orders(A, count=10)] == ["other"]
+
+
 def test_the_frontier_is_the_journals_own(core: Core) -> None:
     """Rule 11, R34: a view keeps the Merkle head at its position."""
     from comity.domain.log import leaf  # noqa: PLC0415 - this test alone

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from comity.acts import tokens
 from comity.acts.indexes import Indexer
-from comity.acts.journal import Journal
 from comity.acts.order import OrderReceipt, Orders
 from comity.acts.papers import Papers
 from comity.acts.preview import Asked, Covered, Previews
@@ -20,7 +19,6 @@ from comity.domain.ids import Ori, PartyId, UserId
 from comity.domain.policy import MODES, STATUTES, destruction
 from comity.domain.record import State, decide
 from comity.errors import Conflict, InvalidInput, NotAppended, NotPermitted
-from comity.ports import KeyVault, LedgerView
 from comity.wire.signing import SigningKey
 
 NUMBERS = (e.IndexKind.BOOKING, e.IndexKind.COURT_CASE, e.IndexKind.ATN)
@@ -43,10 +41,7 @@ class Preview:
 class Seal:
     """Preview and press, for sealing and for expungement."""
 
-    journal: Journal
     previews: Previews
-    ledger: LedgerView
-    vault: KeyVault
     papers: Papers
     indexer: Indexer
     orders: Orders
@@ -75,14 +70,14 @@ class Seal:
         notes, per_agency = (*_notes(what, found.covers), *found.notes), Counter(c.owner for c in found.covers)
         if what == SEAL and (becomes := destruction(statute)):
             notes = (*notes, becomes)
-        order, now = found.order, self.journal.now()
+        order, now = found.order, self.previews.journal.now()
         typed, clerk = _typed(numbers, agency), Clerk(party, user)
         token = Token(what, order.order_id, statute, law.mode, order.records, order.indexes, typed, clerk, now)
-        return Preview(what, statute, law.mode, found.covers, per_agency, notes, tokens.issue(self.vault, token))
+        return Preview(what, statute, law.mode, found.covers, per_agency, notes, tokens.issue(self.previews.vault, token))
 
     def pressing(self, token: str, *, party: PartyId, user: UserId) -> Token:
         """Return what pressing this token would enter: what a page must have confirmed is decided by it alone."""
-        return tokens.read(self.vault, token, Clerk(party, user))
+        return tokens.read(self.previews.vault, token, Clerk(party, user))
 
     def press(self, token: str, signer: SigningKey, document: bytes = b"", *, party: PartyId, user: UserId) -> OrderReceipt:
         """Enter what was previewed, signed by the clerk's party; pressing twice enters it once, however late.
@@ -96,11 +91,11 @@ class Seal:
 
     def _press(self, held: Token, signer: SigningKey, document: bytes) -> OrderReceipt:
         order = self._order(held, document)
-        new = self.ledger.seen(held.clerk.party, held.order_id) is None
+        new = self.previews.ledger.seen(held.clerk.party, held.order_id) is None
         if new:
-            tokens.check_age(held, self.journal.now())
+            tokens.check_age(held, self.previews.journal.now())
             self.papers.keep(held.name, document)
-        entry = self.journal.entry(order, key=order.order_id, signer=signer, source="desk")
+        entry = self.previews.journal.entry(order, key=order.order_id, signer=signer, source="desk")
         try:
             return self.orders.submit(entry)
         except (InvalidInput, NotPermitted, NotAppended, Conflict) as error:

@@ -33,7 +33,8 @@ EXCHANGE = "exchange"  # the party whose people may be called what they do
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS person (
-    user_id TEXT PRIMARY KEY, name TEXT NOT NULL, party TEXT NOT NULL, roles TEXT NOT NULL, UNIQUE (name, party));
+    user_id TEXT PRIMARY KEY, name TEXT NOT NULL, party TEXT NOT NULL, roles TEXT NOT NULL, removed INTEGER NOT NULL DEFAULT 0);
+CREATE UNIQUE INDEX IF NOT EXISTS person_name ON person (name, party) WHERE removed = 0;
 CREATE TABLE IF NOT EXISTS token (
     kind TEXT NOT NULL, sha256 BLOB NOT NULL, user_id TEXT NOT NULL REFERENCES person, ends_at REAL NOT NULL,
     PRIMARY KEY (kind, sha256)) WITHOUT ROWID;
@@ -71,20 +72,43 @@ class FileIdentity:
         values = (user_id, name, party, " ".join(sorted(set(roles))))
         try:
             with self._writing() as connection:
-                connection.execute("INSERT INTO person VALUES (?, ?, ?, ?)", values)
+                connection.execute("INSERT INTO person (user_id, name, party, roles) VALUES (?, ?, ?, ?)", values)
         except sqlite3.IntegrityError:
             raise Conflict(f"There is somebody of this name at {party} already.", advice="See `comity user list`.") from None
         return _person(values)
 
-    def people(self) -> tuple[Person, ...]:
-        """Return everybody who may sign in, in the order in which they were added."""
+    def people(self, *, former: bool = False) -> tuple[Person, ...]:
+        """Return everybody who may sign in, in the order in which they were added; ``former``: who might once, too."""
+        query = f"{_PERSON} WHERE removed <= ? ORDER BY rowid"
         with self._lock:
-            return tuple(_person(row) for row in self._connection.execute(f"{_PERSON} ORDER BY rowid").fetchall())
+            return tuple(_person(row) for row in self._connection.execute(query, (int(former),)).fetchall())
+
+    def give(self, user_id: UserId, roles: Collection[str]) -> Person:
+        """Give a person these roles instead of those they have. Raises NotFound."""
+        query = "UPDATE person SET roles = ? WHERE user_id = ? AND removed = 0 RETURNING user_id, name, party, roles"
+        with self._writing() as connection:
+            rows = connection.execute(query, (" ".join(sorted(set(roles))), user_id)).fetchall()
+        if not rows:
+            raise NotFound("There is nobody of this pseudonym.", advice="See `comity user list`.")
+        return _person(rows[0])
+
+    def remove(self, user_id: UserId) -> None:
+        """Let a person sign in no more, and end their sessions and links; the pseudonym is never given again. Idempotent."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM token WHERE user_id = ?", (user_id,))
+            connection.execute("UPDATE person SET removed = 1, roles = '' WHERE user_id = ?", (user_id,))
+
+    def end_sessions(self, user_id: UserId) -> int:
+        """End a person's sessions and links; return how many there were."""
+        with self._writing() as connection:
+            return connection.execute("DELETE FROM token WHERE user_id = ?", (user_id,)).rowcount
 
     def link(self, user_id: UserId) -> str:
         """Return a new token that signs this person in once, within ten minutes. Raises NotFound."""
         try:
             with self._writing() as connection:
+                if connection.execute("SELECT 1 FROM person WHERE user_id = ? AND removed = 1", (user_id,)).fetchone():
+                    raise NotFound("This person was removed.", advice="See `comity user list`.")
                 return self._issue(connection, "link", user_id, LINK_SECONDS)
         except sqlite3.IntegrityError:
             raise NotFound("There is nobody of this pseudonym.", advice="See `comity user list`.") from None

@@ -52,6 +52,10 @@ class Api:
         """Send JSON (or, in ``more``, a form) and return the answer."""
         return self.ask("POST", path, **({"json": body} if body is not None else {}), **more)
 
+    def put(self, path: str, body: Any) -> Any:  # noqa: ANN401
+        """Put JSON in the place of what stands there, and return the answer."""
+        return self.ask("PUT", path, json=body)
+
     def delete(self, path: str) -> Any:  # noqa: ANN401
         """Take something back, and return the answer."""
         return self.ask("DELETE", path)

@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "clock": ("clock", "Show the exchange's clock; confirm a tick, or void wrong ones."),
     "agency": ("parties", "Register agencies, and list them."),
     "court": ("parties", "Register courts, and list them."),
-    "user": ("people", "Let people sign in, and list them."),
+    "user": ("people", "Let people sign in, give them roles, and shut them out."),
     "machine": ("machines", "Let records systems sign in by keys of their own, and list them."),
     "enrol": ("enrol", "Publish one booking, encrypted and signed on this machine."),
     "import": ("imports", "Publish many bookings from a CSV file; run it again and it goes on."),

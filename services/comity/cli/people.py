@@ -1,4 +1,4 @@
-"""People: who may sign in, for which party, in which roles; and their one-time links."""
+"""People: who may sign in, for which party, in which roles; their one-time links, and the end of both."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from typing import Annotated
 
 import typer
 
-from comity.cli.connect import OPERATIONS, connect
+from comity.cli.connect import OPERATIONS, Api, connect
 from comity.cli.context import state
 from comity.cli.output import emit, say, table
 from comity.cli.sign_in import one
 from comity.domain.ids import PartyId, UserId
 from comity.domain.roles import ADMINISTRATOR, ROLES
+from comity.errors import InvalidInput
 from comity.ports import Person
 
 app = typer.Typer()
-user = typer.Typer(no_args_is_help=True, help="Let people sign in, and list them.")
+user = typer.Typer(no_args_is_help=True, help="Let people sign in, give them roles, and shut them out.")
 app.add_typer(user, name="user")
 
 
@@ -46,12 +47,51 @@ def list_people(ctx: typer.Context) -> None:
 def link(ctx: typer.Context, who: Annotated[str, typer.Argument(help="A name or a pseudonym.", metavar="NAME")]) -> None:
     """Print a link that signs somebody in, once, within ten minutes."""
     with connect(state(ctx), ADMINISTRATOR) as api:
-        people = [
-            Person(UserId(p["user_id"]), p["name"], PartyId(p["party"]), frozenset(p["roles"]))
-            for p in api.every(f"{OPERATIONS}/people")
-        ]
-        person = one(people, who)
+        person = _one(api, who)
         made = api.post(f"{OPERATIONS}/people/{person.user_id}/links")
         url = f"{api.url}{made['path']}"
     answer = {"user_id": person.user_id, "name": person.name, "url": url}
     emit(state(ctx), answer, lambda: say(url))
+
+
+@user.command("roles", epilog="Example: comity user roles 'Iris Okafor' --role investigator --role examiner")
+def give_roles(
+    ctx: typer.Context,
+    who: Annotated[str, typer.Argument(help="A name or a pseudonym.", metavar="NAME")],
+    role: Annotated[list[str], typer.Option(help=f"One or more of: {', '.join(ROLES)}.")],
+) -> None:
+    """Give somebody these roles instead of those they have, at once."""
+    with connect(state(ctx), ADMINISTRATOR) as api:
+        given = api.put(f"{OPERATIONS}/people/{_one(api, who).user_id}/roles", {"roles": role})
+    emit(state(ctx), given, lambda: say(f"{given['name']} is {', '.join(given['roles'])} now."))
+
+
+@user.command("sign-out", epilog="Example: comity user sign-out 'Iris Okafor'")
+def sign_out(ctx: typer.Context, who: Annotated[str, typer.Argument(help="A name or a pseudonym.", metavar="NAME")]) -> None:
+    """End every session and link of somebody."""
+    with connect(state(ctx), ADMINISTRATOR) as api:
+        person = _one(api, who)
+        ended = api.delete(f"{OPERATIONS}/people/{person.user_id}/sessions")
+    emit(state(ctx), {"user_id": person.user_id, **ended}, lambda: say(f"{ended['ended']} sessions and links ended."))
+
+
+@user.command("remove", epilog="Example: comity user remove 'Iris Okafor'")
+def remove(
+    ctx: typer.Context,
+    who: Annotated[str, typer.Argument(help="A name or a pseudonym.", metavar="NAME")],
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+) -> None:
+    """Let somebody sign in no more: sessions and links end, and the pseudonym is never given again."""
+    with connect(state(ctx), ADMINISTRATOR) as api:
+        person = _one(api, who)
+        if not yes and typer.prompt(f"Type {person.name} again to remove them", err=True).strip() != person.name:
+            raise InvalidInput("Not confirmed: nobody was removed.", advice="Run it again when you are sure.")
+        api.delete(f"{OPERATIONS}/people/{person.user_id}")
+    removed = {"user_id": person.user_id, "name": person.name, "removed": True}
+    emit(state(ctx), removed, lambda: say(f"{person.name} signs in no more."))
+
+
+def _one(api: Api, who: str) -> Person:
+    people = api.every(f"{OPERATIONS}/people")
+    known = [Person(UserId(p["user_id"]), p["name"], PartyId(p["party"]), frozenset(p["roles"])) for p in people]
+    return one(known, who)

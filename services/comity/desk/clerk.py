@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter, OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from comity.acts.tokens import EXPUNGE
 from comity.desk.forms import Form, Sent
 from comity.desk.pages import Pages
+from comity.desk.paging import Before, Page
 from comity.desk.services import DeskServices
-from comity.domain.entries import IndexKind
-from comity.domain.erasure import erasure
-from comity.domain.ids import RecordId
-from comity.domain.posting import Certificate, Suppression
+from comity.domain.entries import IndexKind, OrderName
+from comity.domain.ids import OrderId
+from comity.domain.policy import destruction
 from comity.domain.roles import CLERK
 from comity.errors import ComityError, InvalidInput, NotFound
 from comity.ports import Person
+from comity.reads import documents
+from comity.reads.orders import SEALS, Order
 from comity.web.session import role
 
 Clerk = Annotated[Person, Depends(role(CLERK))]
@@ -32,57 +34,28 @@ Clerk = Annotated[Person, Depends(role(CLERK))]
 CONFIRMATION = "expunge"
 TOKEN_CHARS_MAX = 1_000_000  # it names up to 1,000 records: 100 KB
 ORDERS_SHOWN_MAX = 25
-TIMES_MAX = 10_000
 FIELDS = ("what", "statute", "booking", "agency", "court_case", "atn")
+Filled = Annotated[str, Query(max_length=64)]
 NUMBERS = {IndexKind.BOOKING: "booking", IndexKind.COURT_CASE: "court_case", IndexKind.ATN: "atn"}
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_KINDS = ((b"%PDF", ".pdf"), (b"\xff\xd8\xff", ".jpg"), (b"\x89PNG", ".png"), (b"II*\x00", ".tif"), (b"MM\x00*", ".tif"))
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """An order of this party, as the ledger has it."""
-
-    order_id: str
-    position: int
-    kind: str
-    statute: str
-    mode: str
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What a receipt shows."""
+class Line:
+    """An order as a page shows it: with the numbers as they were typed, and the people's names."""
 
     order: Order
-    sha256: str
-    at: datetime | None
-    per_agency: dict[str, int]
-    erasure: str
-
-
-class Times:
-    """When this process saw orders appended: the ledger keeps their places alone. Bounded, thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock, self._times = threading.Lock(), OrderedDict[str, datetime]()
-
-    def remember(self, order_id: str, appended_at_ms: int) -> None:
-        """Remember an order's time."""
-        with self._lock:
-            self._times.setdefault(order_id, datetime.fromtimestamp(appended_at_ms / 1000, UTC))
-            while len(self._times) > TIMES_MAX:
-                self._times.popitem(last=False)
-
-    def of(self, order_id: str) -> datetime | None:
-        """Return an order's time, or None where it was not kept."""
-        with self._lock:
-            return self._times.get(order_id)
+    numbers: Mapping[str, str] = field(repr=False)
+    clerk: str
+    ended_by: str
 
 
 class ClerkPages:
     """Orders: the form, the preview, the button, the receipt."""
 
     def __init__(self, services: DeskServices, pages: Pages) -> None:
-        self._services, self._page, self._times = services, pages, Times()
+        self._services, self._page = services, pages
 
     def routes(self) -> APIRouter:
         """Return the clerk's routes."""
@@ -91,11 +64,16 @@ class ClerkPages:
         router.add_api_route("", self.press, methods=["POST"])
         router.add_api_route("/preview", self.preview, methods=["POST"])
         router.add_api_route("/{order_id}", self.receipt, methods=["GET"])
+        router.add_api_route("/{order_id}/receipt.json", self.download, methods=["GET"])
+        router.add_api_route("/{order_id}/document", self.document, methods=["GET"])
         return router
 
-    def find(self, request: Request, person: Clerk) -> Response:
-        """Show the form, and the orders that this party entered before."""
-        return self._form(request, person, dict.fromkeys(FIELDS, ""))
+    def find(self, request: Request, person: Clerk, before: Before = "", what: Filled = "", statute: Filled = "") -> Response:
+        """Show the form, and the orders that this party entered before, a page at a time.
+
+        ``what`` and ``statute`` are filled in where a receipt leads here: the expungement that follows a seal.
+        """
+        return self._form(request, person, dict.fromkeys(FIELDS, "") | {"what": what, "statute": statute}, before=before)
 
     def preview(self, request: Request, person: Clerk, form: Sent) -> Response:
         """Show what an order would cover, per agency and without faces; or the form again, with what is wrong."""
@@ -123,42 +101,70 @@ class ClerkPages:
         signer = self._services.keyring.signer(person.party)
         press = partial(self._services.seal.press, token, signer, form.file("document"))
         receipt = press(party=person.party, user=person.user_id)
-        if not receipt.repeated:
-            self._times.remember(receipt.order_id, receipt.appended_at_ms)
         return RedirectResponse(f"/desk/orders/{receipt.order_id}", HTTPStatus.SEE_OTHER)
 
     def receipt(self, request: Request, person: Clerk, order_id: str) -> Response:
-        """Show an order's receipt, the same however often it is opened."""
-        rows = self._suppressions(person, order_id=order_id)
-        seen = self._services.ledger.seen(person.party, order_id)
-        if not rows or seen is None:
-            raise NotFound("There is no such order of yours.", advice="Open it from your list of orders.")
-        certificates = self._services.ledger.rows(Certificate, party=person.party, order_id=order_id)
-        proven = str(erasure(certificates))
-        held = Held(_order(rows[0]), seen[0].hex(), self._times.of(order_id), self._per_agency(rows), proven)
-        return self._page(request, "receipt.html", person, held=held)
+        """Show an order's receipt as it stands now: it changes with what happens to the order, not with being opened."""
+        held = self._services.book.receipt(_name(person, order_id))
+        line = self._line(held.order, self._people(person))
+        return self._page(request, "receipt.html", person, held=held, line=line, follows=_follows(held.order))
 
-    def _form(self, request: Request, person: Person, values: dict[str, str], error: ComityError | None = None) -> Response:
-        return self._page(request, "order_form.html", person, error=error, values=values, orders=self._orders(person))
+    def download(self, person: Clerk, order_id: str) -> Response:
+        """Return the receipt as a JSON document, the same that the API gives."""
+        held = self._services.book.receipt(_name(person, order_id))
+        numbers = self._services.seal.papers.numbers(held.order.name, held.order.numbers)
+        return JSONResponse(documents.of_receipt(held, numbers), headers=_as_file(f"receipt-{order_id}.json"))
 
-    def _orders(self, person: Person) -> list[Order]:
-        first: dict[str, Order] = {}
-        for row in self._suppressions(person):
-            first.setdefault(row.order_id, _order(row))
-        return sorted(first.values(), key=lambda order: -order.position)[:ORDERS_SHOWN_MAX]
+    def document(self, person: Clerk, order_id: str) -> Response:
+        """Return the court's document, the very bytes that were pressed; never opened in the page's own origin."""
+        order = self._services.book.receipt(_name(person, order_id)).order
+        paper = self._services.seal.papers.document(order.name, order.document)
+        return Response(paper, media_type="application/octet-stream", headers=_as_file(f"order-{order_id}{_suffix(paper)}"))
 
-    def _suppressions(self, person: Person, **where: str) -> tuple[Suppression, ...]:
-        return self._services.ledger.rows(Suppression, entered_by=person.party, **where)
+    def _form(
+        self, request: Request, person: Person, values: dict[str, str], error: ComityError | None = None, before: str = ""
+    ) -> Response:
+        return self._page(request, "order_form.html", person, error=error, values=values, orders=self._orders(person, before))
 
-    def _per_agency(self, rows: Sequence[Suppression]) -> dict[str, int]:
-        records = [RecordId(row.target.removeprefix("record:")) for row in rows if row.target.startswith("record:")]
-        facts = self._services.ledger.facts("", records, self._services.ledger.progress().next)
-        held = (facts.record(record, facts.applied) for record in records)
-        return dict(Counter(str(record.owner) for record in held if record is not None))
+    def _orders(self, person: Person, before: str) -> Page[Line]:
+        book, place = self._services.book, None
+        if before:
+            try:
+                place = book.receipt(_name(person, before)).order.position
+            except NotFound:
+                place = None  # an old address: the first page
+        found = book.list(person.party, before=place, count=ORDERS_SHOWN_MAX + 1)
+        people = self._people(person)
+        shown = [self._line(order, people) for order in found[:ORDERS_SHOWN_MAX]]
+        return Page(shown, shown[-1].order.name.order_id if len(found) > ORDERS_SHOWN_MAX else "")
+
+    def _line(self, order: Order, people: Mapping[str, str]) -> Line:
+        ended, numbers = order.ended, self._services.seal.papers.numbers(order.name, order.numbers)
+        ended_by = people.get(ended.clerk, ended.clerk) if ended and ended.clerk else ""
+        return Line(order, numbers, people.get(order.clerk, order.clerk) if order.clerk else "", ended_by)
+
+    def _people(self, person: Person) -> dict[str, str]:
+        return {p.user_id: p.name for p in self._services.identity.people(former=True) if p.party == person.party}
 
 
-def _order(row: Suppression) -> Order:
-    return Order(row.order_id, row.entered, row.kind, row.statute, row.mode)
+def _name(person: Person, order_id: str) -> OrderName:
+    return OrderName(person.party, OrderId(order_id))
+
+
+def _follows(order: Order) -> str:
+    """Return the address of the expungement that a seal under this law leads to; empty where none does."""
+    if order.kind != SEALS or not destruction(order.statute):
+        return ""
+    return f"/desk/orders?{urlencode({'what': EXPUNGE, 'statute': order.statute})}"
+
+
+def _as_file(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{_UNSAFE.sub("-", name)}"'}
+
+
+def _suffix(paper: bytes) -> str:
+    """Return the ending of a document's name: what kind of file it is is not recorded, so the first bytes say."""
+    return next((suffix for start, suffix in _KINDS if paper.startswith(start)), ".bin")
 
 
 def _values(form: Form) -> dict[str, str]:

@@ -109,7 +109,7 @@ def listed(services: DeskServices, person: Person, *, before: str = "", mine: bo
     last = {row.search_id: row for row in rows if row.reopens is None and (row.user == person.user_id or not mine)}
     newest = sorted(last.values(), key=lambda row: -row.entered)
     page = cut(newest, before, lambda row: row.search_id, LISTED_MAX)
-    names = {p.user_id: p.name for p in services.identity.people() if p.party == person.party}
+    names = {p.user_id: p.name for p in services.identity.people(former=True) if p.party == person.party}
     shown = [
         Listed(row.search_id, row.purpose, names.get(row.user, row.user), row.user == person.user_id, opened[row.search_id])
         for row in page.rows

@@ -11,6 +11,7 @@ from comity.acts.seal import Seal
 from comity.acts.search import Search
 from comity.acts.searches import Searches
 from comity.ports import FaceEncoder, Identity, Keyring, LedgerView, Refusals, Rejections, Watch
+from comity.reads.orders import OrderBook
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,7 @@ class DeskServices:
     """Everything that the pages may reach."""
 
     seal: Seal
+    book: OrderBook
     search: Search
     examine: Examine
     searches: Searches

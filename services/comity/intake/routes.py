@@ -15,6 +15,7 @@ from comity.domain.roles import CLERK
 from comity.errors import InvalidInput, NotFound
 from comity.intake import events, grants, machines, parties, records
 from comity.intake import models as m
+from comity.intake import orders as own_orders
 from comity.intake.events import receipt_of_order
 from comity.intake.services import BASE, Services
 from comity.ports import Person
@@ -190,5 +191,16 @@ def sign_out(request: Request, services: Services) -> None:
 
 
 router = APIRouter(prefix="/v1")
-for part in (records.router, events.router, orders, parties.router, grants.router, machines.router, tables, sessions):
+parts = (
+    records.router,
+    events.router,
+    orders,
+    own_orders.router,
+    parties.router,
+    grants.router,
+    machines.router,
+    tables,
+    sessions,
+)
+for part in parts:
     router.include_router(part)

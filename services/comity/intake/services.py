@@ -18,6 +18,7 @@ from comity.acts.pace import Pace, looks
 from comity.acts.register import Register
 from comity.acts.seal import Seal
 from comity.ports import Identity, Keyring, LedgerView, Refusals, Rejections
+from comity.reads.orders import OrderBook
 from comity.web.once import Once
 
 BASE = "/intake/v1"  # where its routes are, for the addresses in its answers
@@ -30,6 +31,7 @@ class IntakeServices:
     enrol: Enrol
     orders: Orders
     seal: Seal
+    book: OrderBook
     register: Register
     ledger: LedgerView
     rejections: Rejections
@@ -54,7 +56,7 @@ class IntakeServices:
         return MachineAccess(
             machines=self.identity.machines,
             ledger=self.ledger,
-            journal=self.seal.journal,
+            journal=self.seal.previews.journal,
             now=self.now,
         )
 

@@ -131,6 +131,18 @@ class PersonOut(BaseModel):
     roles: list[str]
 
 
+class NewRoles(BaseModel):
+    """The roles that somebody is to have from now on."""
+
+    roles: list[str] = Field(min_length=1, max_length=ROLES_MAX)
+
+
+class EndedOut(BaseModel):
+    """How many sessions and links ended."""
+
+    ended: int
+
+
 class LinkOut(BaseModel):
     """The path of a link that signs in once, within ten minutes, at the exchange's own address."""
 

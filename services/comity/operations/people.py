@@ -11,9 +11,9 @@ from comity.acts.register import EXCHANGE
 from comity.domain.ids import UserId
 from comity.domain.posting import Agency, Court
 from comity.domain.roles import ADMINISTRATOR, HELD_BY, ROLES, PartyKind, holders
-from comity.errors import InvalidInput, NotFound
+from comity.errors import InvalidInput
 from comity.operations import models as m
-from comity.operations.services import BASE, OperationServices, Services
+from comity.operations.services import BASE, Services
 from comity.ports import LedgerView, Person
 from comity.web.once import Key, again, made
 from comity.web.paging import LISTED, Page
@@ -39,7 +39,7 @@ def add_person(who: Administrator, new: m.NewPerson, services: Services, key: Ke
     _check_roles(services.ledger, new.party, new.roles)
     with services.once(key, who, "people", new.model_dump_json()) as claim:
         before = claim.answered(m.PersonOut)
-        done = before or claim.keep(_person(services.identity.add(new.name, new.party, new.roles)))
+        done = before or claim.keep(_person(services.people.add(new.name, new.party, new.roles, who.user_id)))
     made(response, f"{BASE}/people/{done.user_id}", again=before is not None)
     return done
 
@@ -47,22 +47,34 @@ def add_person(who: Administrator, new: m.NewPerson, services: Services, key: Ke
 @router.get("/people/{user}", responses=documented(404), summary="Somebody who may sign in")
 def read_person(_who: Administrator, user: UserPath, services: Services) -> m.PersonOut:
     """Show somebody who may sign in."""
-    return _person(_known(services, user))
+    return _person(services.people.one(UserId(user)))
 
 
 @router.post("/people/{user}/links", status_code=201, responses=documented(404), summary="Make a link to sign in with")
-def add_link(_who: Administrator, user: UserPath, services: Services, response: Response) -> m.LinkOut:
-    """Make a link that signs this person in, once, within minutes."""
-    path = f"/sign-in/{services.identity.link(UserId(_known(services, user).user_id))}"
+def add_link(who: Administrator, user: UserPath, services: Services, response: Response) -> m.LinkOut:
+    """Make a link that signs this person in, once, within minutes; that I made it for them is entered in the journal."""
+    path = f"/sign-in/{services.people.link(UserId(user), who.user_id)}"
     made(response, path)
     return m.LinkOut(path=path)
 
 
-def _known(services: OperationServices, user: str) -> Person:
-    for person in services.identity.people():
-        if person.user_id == user:
-            return person
-    raise NotFound("There is no such person.", advice="See `comity user list`.")
+@router.put("/people/{user}/roles", responses=documented(404, 409), summary="Give somebody other roles")
+def give_roles(who: Administrator, user: UserPath, new: m.NewRoles, services: Services) -> m.PersonOut:
+    """Give somebody these roles instead of those they have; their open sessions have them at once."""
+    _check_roles(services.ledger, services.people.one(UserId(user)).party, new.roles)
+    return _person(services.people.give(UserId(user), new.roles, who.user_id))
+
+
+@router.delete("/people/{user}", status_code=204, responses=documented(404, 409), summary="Let somebody sign in no more")
+def remove_person(who: Administrator, user: UserPath, services: Services) -> None:
+    """Shut somebody out: their sessions and links end, and their open pages go blank, at once."""
+    services.people.remove(UserId(user), who.user_id)
+
+
+@router.delete("/people/{user}/sessions", responses=documented(404), summary="End somebody's sessions")
+def end_sessions(who: Administrator, user: UserPath, services: Services) -> m.EndedOut:
+    """End every session and link of somebody, who may sign in again with a new link."""
+    return m.EndedOut(ended=services.people.sign_out(UserId(user), who.user_id))
 
 
 def _check_roles(ledger: LedgerView, party: str, given: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from comity.acts.clock import TimeKeeping
+from comity.acts.people import People
 from comity.acts.searches import Exposure
 from comity.domain.ids import RecordId
 from comity.ports import EventLog, Identity, LedgerView
@@ -26,6 +27,7 @@ class OperationServices:
     ledger: LedgerView
     log: EventLog
     clock: TimeKeeping
+    people: People
     status: Callable[[], Mapping[str, Any]]
     exposures: Callable[[RecordId], Sequence[Exposure]]
     fsck: Callable[[], Sequence[Finding]]

@@ -11,7 +11,7 @@ from comity.domain.clock import Stretch
 from comity.domain.ids import Ori, RecordId
 from comity.domain.judge import Facts
 from comity.domain.merkle import Frontier
-from comity.domain.posting import Change, Key, Row, Tick
+from comity.domain.posting import Change, Key, Row, Suppression, Tick
 
 RowT = TypeVar("RowT", bound=Row)
 
@@ -62,6 +62,10 @@ class LedgerView(Protocol):
 
     def reach(self, targets: Collection[str], as_of: int) -> Facts:
         """Return, from one snapshot, every row that bears on what an order of these targets would bind from ``as_of`` on."""
+        ...
+
+    def orders(self, party: str, *, before: int | None = None, count: int) -> tuple[Suppression, ...]:
+        """Return one row of each of a party's newest covering orders, newest first; ``before``: a position."""
         ...
 
     def found(self, targets: Collection[str]) -> tuple[RecordId, ...]:

@@ -64,8 +64,20 @@ class Identity(Protocol):
         """Add a person who acts for a party; the pseudonym is new and random. Raises Conflict for a name known there."""
         ...
 
-    def people(self) -> tuple[Person, ...]:
-        """Return everybody who may sign in."""
+    def people(self, *, former: bool = False) -> tuple[Person, ...]:
+        """Return everybody who may sign in; ``former``: those who were removed, too, for the names of what they did."""
+        ...
+
+    def give(self, user_id: UserId, roles: Collection[str]) -> Person:
+        """Give a person these roles instead of those they have. Raises NotFound."""
+        ...
+
+    def remove(self, user_id: UserId) -> None:
+        """Let a person sign in no more, and end their sessions and links. Idempotent."""
+        ...
+
+    def end_sessions(self, user_id: UserId) -> int:
+        """End a person's sessions and links; return how many there were."""
         ...
 
     def link(self, user_id: UserId) -> str:

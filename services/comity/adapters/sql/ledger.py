@@ -114,6 +114,15 @@ class SqlLedger:
                 ticks=_fetch(connection, TICKS, p.Tick, as_of=as_of),
             )
 
+    def orders(self, party: str, *, before: int | None = None, count: int) -> tuple[p.Suppression, ...]:
+        """Return one row of each of a party's newest covering orders, newest first."""
+        own = (S.c.entered_by == party, S.c.entered < (END if before is None else before))
+        newest = select(S.c.entered).where(*own).distinct().order_by(S.c.entered.desc()).limit(count)
+        first = select(func.min(S.c.place)).where(S.c.entered.in_(newest)).group_by(S.c.entered)
+        query = select(*_columns(p.Suppression)).where(S.c.place.in_(first)).order_by(S.c.entered.desc())
+        with self._engine.begin() as connection:
+            return tuple(p.Suppression(**row) for row in connection.execute(query).mappings())
+
     def found(self, targets: Collection[str]) -> tuple[RecordId, ...]:
         """Return the records that bear one of these targets."""
         ids = [RecordId(t.removeprefix("record:")) for t in targets if t.startswith("record:")]

@@ -169,7 +169,7 @@ class BlindIndex(Fact, table=True):
 class Suppression(Fact, table=True):
     """Targets of covering orders."""
 
-    __table_args__ = _unique(p.Suppression, Index(None, "target"))
+    __table_args__ = _unique(p.Suppression, Index(None, "target"), Index(None, "entered_by", "entered"))
     order_id: str
     kind: str
     target: str

@@ -384,6 +384,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("suppression", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_suppression_entered"), ["entered"], unique=False)
+        batch_op.create_index(batch_op.f("ix_suppression_entered_by_entered"), ["entered_by", "entered"], unique=False)
         batch_op.create_index(batch_op.f("ix_suppression_target"), ["target"], unique=False)
 
     op.create_table(
@@ -435,6 +436,7 @@ def downgrade() -> None:
     op.drop_table("tick")
     with op.batch_alter_table("suppression", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_suppression_target"))
+        batch_op.drop_index(batch_op.f("ix_suppression_entered_by_entered"))
         batch_op.drop_index(batch_op.f("ix_suppression_entered"))
 
     op.drop_table("suppression")

@@ -1,0 +1,1 @@
+"""What may be read without a disclosure: what a party entered itself, and how that stands now."""

@@ -1,0 +1,178 @@
+"""A party's orders as they stand now: what each covers by itself, whether it still stands, and what came with it.
+
+All of it is read from the ledger and the journal when it is asked for, so a receipt opened after a lift says so. What an order
+covers is computed as its preview was (``judge.bound``): an agency is told of its own records alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from comity.domain import entries as e
+from comity.domain.entries import OrderName
+from comity.domain.erasure import erasure
+from comity.domain.ids import KeyId, Ori, PartyId, UserId
+from comity.domain.judge import Facts, bound
+from comity.domain.policy import MODES, STATUTES, destruction
+from comity.domain.posting import Certificate, Lift, Suppression
+from comity.errors import NotFound
+from comity.ports import LedgerView
+from comity.reads.journal import Entries
+
+STANDS, LIFTED, LAPSED = "stands", "lifted", "lapsed"
+SEALS, PROVISIONAL, EXPUNGES = "seal", "provisional", "expungement"
+OWN_ALONE = "An agency's order binds its own records alone; what other agencies hold takes a court's order."
+OWNER_SEARCHES = "The agency that holds a record goes on finding it under this mode; nobody else does."
+KIN = "They share a booking number or a photograph with a record that the order names: hidden with it, and not destroyed."
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an order ended: lifted by whom, on what authority, where; or lapsed by itself."""
+
+    at: datetime
+    how: str
+    by: OrderName | None = None
+    authority: str = ""
+    clerk: UserId | None = None
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order, and whether it stands."""
+
+    name: OrderName
+    kind: str
+    statute: str
+    mode: str
+    position: int
+    entered_at: datetime
+    kid: KeyId
+    clerk: UserId | None
+    numbers: bytes = field(repr=False)  # as they were typed, encrypted; ``acts/papers`` opens them
+    document: bytes  # its keyed digest; empty where none came with the order
+    lapses_at: datetime | None
+    ended: Ended | None
+    owner_only: Ori | None = None
+
+    @property
+    def state(self) -> str:
+        """Return whether it stands, in one word."""
+        return STANDS if self.ended is None else self.ended.how
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the order does not reach, and what becomes of the bytes: sentences for its clerk."""
+        told = [OWN_ALONE] if self.owner_only else []
+        mode = MODES.get(self.mode)
+        if self.kind != EXPUNGES and mode is not None and mode.owner_searches:
+            told.append(OWNER_SEARCHES)
+        if self.kind == SEALS and (becomes := destruction(self.statute)):
+            told.append(becomes)
+        return tuple(told)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What one order covers by itself now, or covered until it ended: per agency, counted."""
+
+    named: Mapping[str, int]
+    kin: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """Return how many records that is."""
+        return sum(self.named.values()) + sum(self.kin.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """All that a party holds of one of its orders."""
+
+    order: Order
+    sha256: bytes
+    covers: Coverage
+    erasure: str  # how far its erasure is proven; empty for an order that destroys nothing
+    certificates: tuple[e.ErasureCertified, ...]
+
+
+class OrderBook:
+    """Reads a party's orders. Thread-safe."""
+
+    def __init__(self, ledger: LedgerView, entries: Entries) -> None:
+        self._ledger, self._entries = ledger, entries
+
+    def list(self, party: PartyId, *, before: int | None = None, count: int) -> tuple[Order, ...]:
+        """Return a party's newest orders, newest first; ``before``: only those entered before this position."""
+        rows = self._ledger.orders(party, before=before, count=count)
+        facts = self._ending(rows)
+        return tuple(self._order(row, facts) for row in rows)
+
+    def receipt(self, name: OrderName) -> Receipt:
+        """Return an order of this name. Raises NotFound."""
+        rows = self._ledger.rows(Suppression, entered_by=name.party, order_id=name.order_id)
+        seen = self._ledger.seen(name.party, name.order_id)
+        if not rows or seen is None:
+            raise NotFound("There is no such order of yours.", advice="Open it from your list of orders.")
+        order = self._order(rows[0], self._ending(rows[:1]))
+        certified = self._ledger.rows(Certificate, party=name.party, order_id=name.order_id)
+        proven = str(erasure(certified)) if order.kind == EXPUNGES else ""
+        return Receipt(order, seen[0], self._coverage(rows), proven, self._certificates(certified))
+
+    def _ending(self, orders: Sequence[Suppression]) -> Facts:
+        """Return the facts that say of these orders whether they ended: lifts, revocations, the clock."""
+        now = self._ledger.facts("", [], self._ledger.progress().next)
+        names = dict.fromkeys((row.entered_by, row.order_id) for row in orders)
+        lifts = [lift for party, order in names for lift in self._ledger.rows(Lift, party=party, order_id=order)]
+        return replace(now, lifts=tuple(lifts))
+
+    def _order(self, row: Suppression, facts: Facts) -> Order:
+        entry = self._entries.at(row.entered)
+        cover = entry if isinstance(entry, e.Cover) else None
+        return Order(
+            name=OrderName(row.entered_by, row.order_id),
+            kind=row.kind,
+            statute=row.statute,
+            mode=row.mode,
+            position=row.entered,
+            entered_at=row.entered_at,
+            kid=row.kid,
+            clerk=row.clerk,
+            numbers=cover.numbers if cover else b"",
+            document=cover.document if cover else b"",
+            lapses_at=row.lapses_at,
+            ended=_ended(row, facts),
+            owner_only=row.owner_only,
+        )
+
+    def _coverage(self, rows: Sequence[Suppression]) -> Coverage:
+        targets = {row.target for row in rows}
+        facts = self._ledger.reach(targets, self._ledger.progress().next)
+        unending = [replace(row, lapses_at=None) for row in rows]  # what it covered, where it ended
+        named, kin = Counter[str](), Counter[str]()
+        for record in bound(facts, unending, facts.applied):
+            own = targets & facts.own(record.record_id, facts.applied)
+            (named if own else kin)[record.owner] += 1
+        return Coverage(named, kin)
+
+    def _certificates(self, rows: Sequence[Certificate]) -> tuple[e.ErasureCertified, ...]:
+        found = (self._entries.at(row.entered) for row in rows)
+        return tuple(event for event in found if isinstance(event, e.ErasureCertified))
+
+
+def _ended(row: Suppression, facts: Facts) -> Ended | None:
+    lift = facts.lifted(row, facts.applied)
+    if lift is not None and not (row.lapses_at is not None and row.lapses_at <= lift.entered_at):
+        by = OrderName(lift.lifted_by, lift.lift_id)
+        return Ended(lift.entered_at, LIFTED, by, lift.authority, lift.clerk, lift.entered)
+    if facts.lapsed(row, facts.applied) and row.lapses_at is not None:
+        return Ended(row.lapses_at, LAPSED)
+    return None
+
+
+def law(statute: str) -> str:
+    """Return a statute's title, or its own name where the tables do not have it."""
+    return STATUTES[statute].title if statute in STATUTES else statute

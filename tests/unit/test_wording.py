@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Annotated, Literal, get_args
 
 import pytest
@@ -42,7 +43,8 @@ class Form(BaseModel):
 
 @pytest.fixture(scope="module")
 def web() -> TestClient:
-    app: FastAPI = new_app("Test", None)  # type: ignore[arg-type]
+    identity = SimpleNamespace(person=lambda _token: SimpleNamespace(user_id="u-1"))
+    app: FastAPI = new_app("Test", identity)  # type: ignore[arg-type]
 
     @app.post("/form")
     def take(form: Form) -> str:
@@ -52,7 +54,7 @@ def web() -> TestClient:
     def upload(photograph: UploadFile, count: int) -> int:
         return count + (photograph.size or 0)
 
-    return TestClient(app)
+    return TestClient(app, headers={"authorization": "Bearer t"})
 
 
 @pytest.mark.parametrize(

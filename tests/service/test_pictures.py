@@ -35,7 +35,7 @@ ASKED = {
 
 def best(web: TestClient, probe: bytes) -> dict[str, object]:
     answer = web.post("/v1/searches", files={"probe": probe}, data=ASKED)
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 201, answer.text
     first: dict[str, object] = answer.json()["candidates"][0]
     return first
 

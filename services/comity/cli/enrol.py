@@ -15,7 +15,7 @@ from comity.cli.output import emit, errors, fields, moment, say
 from comity.client import Booking, Receipt
 from comity.domain.ids import ori as read_ori
 from comity.domain.roles import AGENCY_WRITER
-from comity.errors import InvalidInput
+from comity.errors import InvalidInput, SuppressedRecord
 from comity.wire.booking import record_class
 from comity.wire.limits import MIB, PHOTOGRAPHS_MAX, SMALL_INT_MAX
 
@@ -86,7 +86,8 @@ def enrol(  # noqa: PLR0913 - typer declares options by arguments
         lambda: _show_standing(found),
     )
     if found["state"] not in TAKEN:
-        raise typer.Exit(InvalidInput.exit_code)
+        covered = found["state"] == publishing.SUPPRESSED
+        raise typer.Exit(SuppressedRecord.exit_code if covered else InvalidInput.exit_code)
 
 
 def _booking(photographs: list[Path], **said: Any) -> Booking:  # noqa: ANN401 - as typer read them

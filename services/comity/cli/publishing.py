@@ -12,7 +12,7 @@ from comity.cli.connect import INTAKE, Api
 from comity.client import Booking, Ori, Publisher, Receipt, SigningKey
 from comity.errors import InvalidInput, TooMany
 
-WAITING, ADMITTED, REJECTED = "waiting", "admitted", "rejected"
+WAITING, ADMITTED, REJECTED, SUPPRESSED = "waiting", "admitted", "rejected", "suppressed"
 SAME_VERSION = "same-version"
 NEWER = "A newer version stands: give a correction a higher one."
 POLL_SECONDS = 0.1

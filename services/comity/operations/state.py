@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from comity.domain.ids import RecordId
+from comity.domain.ids import record_id
 from comity.domain.log import JOURNAL, Placed
 from comity.domain.roles import ADMINISTRATOR, AUDITOR, OPERATOR
+from comity.errors import InvalidInput
 from comity.operations import models as m
 from comity.operations.services import OperationServices, Services
 from comity.ports import Person
@@ -52,12 +53,16 @@ def list_exposures(
     _who: Auditor,
     services: Services,
     page: Page,
-    record: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="As `comity enrol` printed it.")],
+    record: Annotated[str, Path(json_schema_extra={"pattern": "^[0-9a-f]{32}$"}, description="As `comity enrol` printed it.")],
 ) -> list[m.ExposureOut]:
     """List who was shown a record, newest first: what no order can take back."""
+    try:
+        known = record_id(record)
+    except ValueError as error:
+        raise InvalidInput(f"{error}.", advice="Send it as `comity enrol` and previews print it.") from None
     found = [
         m.ExposureOut(position=x.place, what=x.what, search_id=x.search_id, requester=x.requester, user=x.user, purpose=x.purpose)
-        for x in services.exposures(RecordId(record))
+        for x in services.exposures(known)
     ]
     return list(page.cut(found, lambda one: (one.position, one.what, one.search_id), newest=True))
 

@@ -44,7 +44,7 @@ class Form(BaseModel):
 @pytest.fixture(scope="module")
 def web() -> TestClient:
     identity = SimpleNamespace(person=lambda _token: SimpleNamespace(user_id="u-1"))
-    app: FastAPI = new_app("Test", identity)  # type: ignore[arg-type]
+    app: FastAPI = new_app("Test", identity)
 
     @app.post("/form")
     def take(form: Form) -> str:

@@ -165,6 +165,22 @@ def test_a_probe_that_is_the_records_own_photograph_goes_with_it_and_is_not_kept
         assert len([name for name in exchange.photos.names() if name.startswith("probe-of/")]) == 1
 
 
+def test_an_enrolment_that_was_never_admitted_is_found_by_the_numbers_that_it_bears(home: Path, faces: RememberedFaces) -> None:
+    """Rejected, so nobody ever finds it; its ciphertexts lie in the log, and an order that names it destroys them."""
+    with running(home, faces) as exchange:
+        record, event, append = enrolled(exchange, "A-1", photographs=(b"no picture at all" * 50,), court_case="24-CF-7")
+        append()
+        settle(exchange)
+        assert set(kept_of(exchange, record)) >= {"key", "enrolments"}
+        order(exchange, "expunge", {IndexKind.COURT_CASE: "24-CF-7"})
+        settle(exchange)
+        assert kept_of(exchange, record) == {}
+        assert holding(home, *pieces_of(event)) == {}
+        assert [name for name in exchange.photos.names() if name.startswith("rejected/")] == []
+        (certificate,) = certificates(exchange)
+        assert (certificate.records, certificate.found) == ((record,), 0)
+
+
 def test_a_photograph_under_another_number_is_destroyed_but_no_record_that_stands(home: Path, faces: RememberedFaces) -> None:
     """An encoder's rejection shreds only what an expungement covers; kin that stand are hidden, and nobody's to destroy."""
     with running(home, faces) as exchange:

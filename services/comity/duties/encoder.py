@@ -29,6 +29,7 @@ from comity.domain.log import Batch, Entry, Placed, Stream, Topic
 from comity.domain.posting import Record, Revocation
 from comity.domain.record import effective_class
 from comity.duties.keeper import Keeper
+from comity.duties.purge import rejected
 from comity.duties.quarantine import Quarantine
 from comity.errors import KeyShredded, NotFound, PhotographRefused
 from comity.ports import FaceEncoder, KeyVault, LedgerView, PhotoStore, Positions, Rejection, Rejections, Watch
@@ -161,6 +162,7 @@ class EncoderDuty:
         elif stands or isinstance(error, NotIssued) or self.ledger.rows(Record, record_id=event.record_id):
             self.rejections.add(Rejection(*told))
         else:
+            rejected.remember(self.photos, event)
             self.journal.enter(e.EnrolmentRejected(*told), key=event.record_id, topic=Topic.TEMPLATES)
 
     def _unless_shredded(

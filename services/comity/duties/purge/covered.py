@@ -13,7 +13,8 @@ from comity.domain.entries import RecordEnrolled
 from comity.domain.ids import OrderId, OrderName, Ori, RecordId
 from comity.domain.judge import Facts
 from comity.domain.posting import Record, Suppression, record_target
-from comity.ports import LedgerView
+from comity.duties.purge import rejected
+from comity.ports import LedgerView, PhotoStore
 
 EXPUNGEMENT = "expungement"
 CHUNK = 1_000  # records judged at once: what one admission may hold
@@ -21,33 +22,38 @@ CHUNK = 1_000  # records judged at once: what one admission may hold
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """Records that an order reaches, and where they came up: at the order itself, or at an admission behind it."""
+    """Records that an order reaches, with their owners, and where they came up: at the order, or at an admission behind it."""
 
     order: OrderName
     ordered: int
     place: int
-    records: tuple[Record, ...]
+    owners: Mapping[RecordId, Ori]
 
 
-def by_order(ledger: LedgerView, order_id: OrderId, ordered: int) -> Reached | None:
+def by_order(ledger: LedgerView, photos: PhotoStore, order_id: OrderId, ordered: int) -> Reached | None:
     """Return what the order of this id at this place reaches now; None where it was refused, for then it has no rows."""
     rows = ledger.rows(Suppression, entered=ordered, kind=EXPUNGEMENT)
     if not rows:
         return None
     name = OrderName(rows[0].entered_by, order_id)
     named = ledger.found({row.target for row in rows})
-    records = [record for record, orders in _naming(ledger, named) if (name, ordered) in orders]
-    return Reached(name, ordered, ordered, tuple(records))
+    owners = {record.record_id: record.owner for record, orders in _naming(ledger, named) if (name, ordered) in orders}
+    never = {
+        record: owner
+        for record, owner in rejected.bearing(photos, {row.target for row in rows}).items()
+        if rows[0].owner_only in (None, owner) and not ledger.rows(Record, record_id=record)
+    }
+    return Reached(name, ordered, ordered, owners | never)
 
 
 def by_admission(ledger: LedgerView, records: Collection[RecordId], place: int) -> list[Reached]:
     """Return the orders before an admission that reach what it admitted."""
-    reached: dict[tuple[OrderName, int], list[Record]] = {}
+    reached: dict[tuple[OrderName, int], dict[RecordId, Ori]] = {}
     for record, orders in _naming(ledger, records):
         for name, ordered in orders:
             if ordered < place:
-                reached.setdefault((name, ordered), []).append(record)
-    return [Reached(name, ordered, place, tuple(found)) for (name, ordered), found in sorted(reached.items())]
+                reached.setdefault((name, ordered), {})[record.record_id] = record.owner
+    return [Reached(name, ordered, place, found) for (name, ordered), found in sorted(reached.items())]
 
 
 def by_names(ledger: LedgerView, event: RecordEnrolled) -> list[tuple[OrderName, int]]:

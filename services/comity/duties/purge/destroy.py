@@ -11,6 +11,7 @@ from comity.domain.entries import IndexKind
 from comity.domain.ids import RecordId, SearchId
 from comity.domain.log import Entry, Topic
 from comity.domain.posting import Index
+from comity.duties.purge import rejected
 from comity.ports import Candidates, EventLog, LedgerView, PhotoStore, TemplateStore
 
 SETTLE_SECONDS = 30.0  # how long compaction may take before the certificate says that it was not seen
@@ -40,6 +41,7 @@ class Destroyer:
         self.gallery.forget(records)
         self.store.forget(records)
         for record in records:
+            rejected.forget(self.photos, record)
             self.photos.delete(f"record/{record}")
             for search in copies(self.ledger, self.probes, record):
                 self.probes.destroy(search)

@@ -123,16 +123,15 @@ class PurgeDuty:
         return bool(jobs)
 
     def _ordered(self, position: int, order: e.RecordsExpunged) -> list[Reached]:
-        reached = covered.by_order(self.ledger, order.order_id, position)
-        return [] if reached is None or not reached.records else [reached]
+        reached = covered.by_order(self.ledger, self.haystack.photos, order.order_id, position)
+        return [] if reached is None or not reached.owners else [reached]
 
     def _carry_out(self, reached: Iterable[Reached]) -> None:
         """Keep what is looked for, of all of them; then shred the keys, of all of them; then hand on."""
         jobs = []
         for one in reached:
-            owners = {row.record_id: row.owner for row in one.records}
-            for start in range(0, len(one.records), RECORDS_PER_ENTRY_MAX):
-                part = dict(islice(owners.items(), start, start + RECORDS_PER_ENTRY_MAX))
+            for start in range(0, len(one.owners), RECORDS_PER_ENTRY_MAX):
+                part = dict(islice(one.owners.items(), start, start + RECORDS_PER_ENTRY_MAX))
                 jobs.append(self._kept(f"{one.ordered}-{one.place}-{start}", one.order, one.ordered, part))
         self._shred(jobs)
 

@@ -27,6 +27,7 @@ from strangers import CODECS, PLAIN, PLANS, Plan, Stranger, ThroughSqlite, Throw
 
 EXAMPLES = {"sqlite": 20, "kafka": 12}
 PLANS_MAX = 6
+FOLLOWED = (Topic.ENROLMENTS, Topic.TEMPLATES, Topic.JOURNAL)
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # what was written once stands: a smaller example is another history
 
 
@@ -151,11 +152,20 @@ def test_an_exchange_that_met_all_of_it_starts_again_on_a_fresh_ledger(tmp_path:
     """Each kind once, then a ledger made anew from the journal: the same rows, and fsck finds nothing."""
     faces = RememberedFaces()
     with world("sqlite", tmp_path / "home", faces, None) as made:
-        for value in (None, b"", b"\x00garbage", bytes(17 * 1024 * 1024)):
-            for topic in Topic:
-                made.stranger.write(Thrown(topic, 0, made.victims[0].encode(), value, (("ce_id", b"\xff"),) * 2, None, PLAIN))
+        keys = (made.victims[0].encode(), b"k" * 70_000, b"")
+        for key in keys:
+            for value in (None, b"", b"\x00garbage", bytes(17 * 1024 * 1024)):
+                for topic in Topic:
+                    made.stranger.write(Thrown(topic, 0, key, value, (("ce_id", b"\xff"),) * 2, None, PLAIN))
         made.good()
         made.victims_stand()
+        aside = [placed.entry for placed in held(made.exchange, Topic.QUARANTINE)]
+        found = {
+            (dict(one.headers)["comity_place"].decode().split("/")[0], (one.key or b"")[:1024])
+            for one in aside
+            if "comity_place" in dict(one.headers)
+        }
+        assert found >= {(topic, key[:1024]) for topic in FOLLOWED for key in keys}
         records = set(made.exchange.ledger.rows(Record))
     for path in (tmp_path / "home").glob("ledger.db*"):
         path.unlink()

@@ -19,6 +19,7 @@ from journals import (
     COURT,
     COURTS,
     EXCHANGE,
+    EXCHANGE_ID,
     OTHER_COURT,
     A,
     B,
@@ -71,13 +72,15 @@ class Said:
         if self.harm == "tombstone":
             return Entry(b"k", None)
         if self.harm == "forged":
-            headers["jws"] = key(self.party).sign(b"other bytes").encode()
+            headers["jws"] = key(self.party).sign(b"other bytes", EXCHANGE_ID).encode()
+        if self.harm == "elsewhere":
+            headers["jws"] = key(self.party).sign(entry.value or b"", "x-2").encode()
         if self.harm == "renamed" and event_id(self.event):
             headers["ce_id"] = b"another-id"
         return replace(entry, headers=tuple(headers.items()))
 
 
-HARMS = st.sampled_from([*[""] * 14, "garbage", "no headers", "tombstone", "forged", "renamed"])
+HARMS = st.sampled_from([*[""] * 14, "garbage", "no headers", "tombstone", "forged", "elsewhere", "renamed"])
 numbers = st.lists(st.sampled_from(NUMBERS), max_size=2)
 indexes = st.lists(st.sampled_from(INDEXES), max_size=2)
 orders, times = st.sampled_from(ORDERS), st.integers(0, 9).map(lambda count: minutes(5 * count))

@@ -143,7 +143,7 @@ def grant(
 def signed(event: e.Event, party: str) -> Entry:
     """Return an event encoded and signed by this party; the same bytes for the same event, since Ed25519 draws nothing."""
     named = event_id(event) or hashlib.sha256(repr(event).encode()).hexdigest()
-    return to_entry(event, key=b"k", source="test", signer=key(party), event_id=named, at=BASE)
+    return to_entry(event, key=b"k", source="test", signer=key(party), audience=EXCHANGE_ID, event_id=named, at=BASE)
 
 
 # --- a log and a ledger of plain lists ---
@@ -301,7 +301,7 @@ class Core:
     def __init__(self, ledger: Ledger | None = None) -> None:
         self.log, self.watch, self.now = ListLog(), PositionWatch(), BASE
         self.ledger: Ledger = ledger or PureLedger()
-        self.journal = Journal(self.log, key(EXCHANGE), lambda: self.now)
+        self.journal = Journal(self.log, key(EXCHANGE), lambda: self.now, EXCHANGE_ID)
         self.projection = LedgerProjection(self.log, self.ledger, self.watch)
         self.projection.starts()
 

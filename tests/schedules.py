@@ -36,6 +36,7 @@ from journals import (
     BOOKINGS,
     COURT,
     EXCHANGE,
+    EXCHANGE_ID,
     OTHER_COURT,
     A,
     B,
@@ -121,7 +122,7 @@ class World:
         self.core.log = copy.copy(BEGINNING.log)
         self.core.log._held = {JOURNAL: list(BEGINNING.log.held())}
         log, watch = self.core.log, self.core.watch
-        self.core.journal = parts.journal(log, key(EXCHANGE), lambda: log.now)
+        self.core.journal = parts.journal(log, key(EXCHANGE), lambda: log.now, EXCHANGE_ID)
         self.core.projection = parts.projection(log, self.core.ledger, watch)
         self.core.projection.starts()
         self.core.apply()

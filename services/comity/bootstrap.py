@@ -250,8 +250,7 @@ class Exchange:
         sys.setswitchinterval(SWITCH_SECONDS)
         self._catch_up_ledger()
         self.anchoring.check()
-        if found(self.journal, self.ledger, self.keyring.issue(ADMINISTRATOR), self.keyring.issue(EXCHANGE)):
-            self._catch_up()
+        found(self.journal, self.ledger, self.watch, self.keyring.issue(ADMINISTRATOR), self.keyring.issue(EXCHANGE))
         self.index_keys.check()
         self.anchoring.start()
         self.gallery_projection.load()

@@ -229,7 +229,7 @@ def test_what_no_log_takes_back_is_cut_and_kept_and_stops_nobody(exchange: Excha
 def test_a_sender_reads_what_was_put_aside_even_if_it_could_not_be_read(exchange: Exchange) -> None:
     """Rule 7: whoever signed the very bytes is told."""
     value = b"\x00\x00\x00\xff\xffno schema of ours"
-    signed = (("jws", exchange.keyring.signer(A).sign(value).encode()), ("ce_id", b"feed-4711"))
+    signed = (("jws", exchange.keyring.signer(A).sign(value, exchange.journal.exchange_id).encode()), ("ce_id", b"feed-4711"))
     placed = exchange.journal.append(Topic.ENROLMENTS, Entry(b"stranger", value, signed))
     settle(exchange)
     (told,) = [r for r in exchange.refusals.of(A) if r.event_id == "feed-4711"]

@@ -34,6 +34,7 @@ from journals import (
 from ticks import Held, plainly
 
 EXAMPLES = 25
+UNPROVEN = {"forged": "forged", "elsewhere": "other-exchange"}
 
 
 def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
@@ -50,8 +51,8 @@ def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
             refused[at] = "undecodable"
         elif refusal is not None:
             refused[at] = refusal.reason
-        elif one.harm == "forged":
-            refused[at] = "forged"
+        elif one.harm in UNPROVEN:
+            refused[at] = UNPROVEN[one.harm]
         elif one.harm == "renamed" and own is not None:
             refused[at] = "id-differs"
         elif isinstance(one.event, e.KeyRegistered) and (one.event.kid,) in memory.rows[p.Key]:

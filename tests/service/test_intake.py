@@ -19,7 +19,6 @@ from comity.domain.log import Entry, Placed, Topic
 from comity.domain.posting import Record
 from comity.errors import InvalidInput, NotPermitted, Unavailable
 from comity.wire.booking import sealed
-from comity.wire.envelope import to_entry
 from comity.wire.signing import SigningKey
 
 PARTICULARS = {
@@ -211,9 +210,7 @@ def _event(house: House, **changed: str) -> tuple[bytes, dict[str, str]]:
     issued = publisher.prepare(own)
     event = sealed(own, issued.record_id, issued.data_key, issued.indexes)
     signer = house.exchange.keyring.signer(MILWAUKEE)
-    entry = to_entry(
-        event, key=event.record_id.encode(), source="//t", signer=signer, event_id="e-1", at=house.exchange.now()
-    )  # fmt: skip
+    entry = house.exchange.journal.entry(event, key=event.record_id, source="//t", signer=signer, own_id="e-1")
     headers = {name.replace("_", "-"): value.decode() for name, value in entry.headers}
     return entry.value or b"", headers | changed
 
@@ -240,9 +237,10 @@ def test_other_bytes_than_were_signed_are_refused(house: House, writer: TestClie
     value, headers = _event(house)
     assert writer.post("/v1/events", content=value + b"x", headers=headers).status_code == 400
     assert writer.post("/v1/events", content=b"", headers=headers).status_code == 400
-    forged = headers | {"jws": house.exchange.keyring.signer(MILWAUKEE).sign(value + b"x")}
+    here = house.exchange.journal.exchange_id
+    forged = headers | {"jws": house.exchange.keyring.signer(MILWAUKEE).sign(value + b"x", here)}
     assert writer.post("/v1/events", content=value, headers=forged).status_code == 403
-    unknown = headers | {"jws": SigningKey.generate().sign(value)}
+    unknown = headers | {"jws": SigningKey.generate().sign(value, here)}
     assert writer.post("/v1/events", content=value, headers=unknown).status_code == 403
 
 

@@ -18,7 +18,6 @@ from comity.domain.log import Entry, Topic
 from comity.errors import NotPermitted, SuppressedRecord, TooMany
 from comity.intake.app import create
 from comity.wire.curve import SMALL_ORDER
-from comity.wire.envelope import to_entry
 from comity.wire.signing import SigningKey
 
 GRANT = {"grantee": MADISON, "classes": ["booking"], "purposes": ["serious-crime"], "rights": ["search", "view"]}
@@ -40,7 +39,10 @@ def state(web: TestClient, record: str) -> str:
 def test_whoever_signed_an_entry_that_cannot_be_read_reads_why(house: House) -> None:
     """Whatever topic it stands in: rule 7."""
     value = b"\x00\x00\x00\xff\xff nobody's schema"
-    signed = (("jws", house.exchange.keyring.signer(MADISON).sign(value).encode()), ("ce_id", b"feed-1"))
+    signed = (
+        ("jws", house.exchange.keyring.signer(MADISON).sign(value, house.exchange.journal.exchange_id).encode()),
+        ("ce_id", b"feed-1"),
+    )
     placed = house.exchange.journal.append(Topic.ENROLMENTS, Entry(b"k", value, signed))
     house.settle()
     mine, others = (house.intake(party, "agency-writer").get("/v1/refusals").json() for party in (MADISON, MILWAUKEE))
@@ -206,7 +208,7 @@ def test_a_grant_outside_the_tables_is_refused(
 def test_what_had_no_effect_is_told_to_its_sender_alone(house: House, chief: TestClient) -> None:
     court = house.exchange.keyring.signer(COURT)
     event = replace(_grant_event(house), owner=MADISON)
-    entry = to_entry(event, key=b"k", source="//t", signer=court, event_id=event.grant_id, at=house.exchange.now())
+    entry = house.exchange.journal.entry(event, key="k", signer=court)
     position = house.exchange.log.append(Topic.JOURNAL, entry, timeout_seconds=5).position
     house.settle()
     clerks = house.intake(COURT, "clerk").get("/v1/refusals").json()

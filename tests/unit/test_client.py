@@ -12,7 +12,7 @@ import stamina
 from comity import errors
 from comity.client.publisher import Publisher
 from comity.domain.ids import Ori
-from comity.wire.signing import SigningKey
+from comity.wire.signing import SigningKey, header_of
 
 MILWAUKEE = Ori("WI0130000")
 NOW_MS = 1_700_000_000_000
@@ -26,7 +26,7 @@ def no_waiting() -> Iterator[None]:
 
 def publisher(answer: Callable[[httpx2.Request], httpx2.Response]) -> Publisher:
     client = httpx2.Client(transport=httpx2.MockTransport(answer), base_url="https://exchange.example")
-    return Publisher("", "token", SigningKey.generate(), MILWAUKEE, client=client, clock_ms=lambda: NOW_MS)
+    return Publisher("", "token", SigningKey.generate(), MILWAUKEE, exchange_id="x-1", client=client, clock_ms=lambda: NOW_MS)
 
 
 def problem(status: int, kind: str, **details: object) -> httpx2.Response:
@@ -117,6 +117,24 @@ def test_the_address_that_is_documented_is_the_exchanges_own(given: str, asked: 
 
     plain = httpx2.Client
     monkeypatch.setattr(httpx2, "Client", lambda **more: plain(transport=httpx2.MockTransport(answer), **more))
-    with Publisher(given, "token", SigningKey.generate(), MILWAUKEE) as own:
+    with Publisher(given, "token", SigningKey.generate(), MILWAUKEE, exchange_id="x-1") as own:
         own.revoke("g-1")
     assert urls == [asked]
+
+
+def test_the_exchange_is_asked_once_which_one_it_is() -> None:
+    """F33: what is signed is good there alone."""
+    asked: list[tuple[str, str]] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append((request.method, request.url.path))
+        if request.url.path == "/intake/v1/exchange":
+            return httpx2.Response(200, json={"exchange_id": "x-42"})
+        assert header_of(request.headers["jws"]).audience == ("x-42",)
+        return receipt(request.content)
+
+    client = httpx2.Client(transport=httpx2.MockTransport(answer), base_url="https://exchange.example")
+    with Publisher("", "token", SigningKey.generate(), MILWAUKEE, client=client) as own:
+        own.revoke("g-1")
+        own.revoke("g-2")
+    assert asked == [("GET", "/intake/v1/exchange"), ("POST", "/intake/v1/events"), ("POST", "/intake/v1/events")]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from comity.wire import curve, signing
 from comity.wire.signing import BadSignature, SigningKey
 
+HERE = "exchange-1"
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493
 
@@ -85,16 +86,16 @@ def test_one_constant_signature_under_a_weak_key_fits_nothing(value: bytes, cons
     """OpenSSL says that it fits every value: R the neutral point and S nought, or any multiple of the base point."""
     weak = spelt(1)
     Ed25519PublicKey.from_public_bytes(weak).verify(constant, value)
-    header = SigningKey.from_bytes(bytes(32)).sign(value).split(".")[0]
+    header = SigningKey.from_bytes(bytes(32)).sign(value, HERE).split(".")[0]
     with pytest.raises(BadSignature):
-        signing.verify(_token(header, constant), value, weak)
+        signing.verify(_token(header, constant), value, weak, HERE)
 
 
 @pytest.mark.parametrize("octets", sorted(curve.SMALL_ORDER), ids=bytes.hex)
 def test_a_signature_with_an_r_of_small_order_is_refused(octets: bytes) -> None:
     """Whoever holds a good key can make one: S = h·a. It says nothing about randomness, and libraries differ about it."""
     key, value = SigningKey.from_bytes(bytes(range(32))), b"value"
-    header = key.sign(value).split(".")[0]
+    header = key.sign(value, HERE).split(".")[0]
     signed = f"{header}.{urlsafe_b64encode(value).rstrip(b'=').decode()}".encode()
     secret = bytearray(hashlib.sha512(key.to_bytes()).digest()[:32])
     secret[0] &= 248
@@ -102,15 +103,15 @@ def test_a_signature_with_an_r_of_small_order_is_refused(octets: bytes) -> None:
     h = int.from_bytes(hashlib.sha512(octets + key.public_bytes + signed).digest(), "little")
     made = octets + (h * int.from_bytes(secret, "little") % L).to_bytes(32, "little")
     with pytest.raises(BadSignature):
-        signing.verify(_token(header, made), value, key.public_bytes)
+        signing.verify(_token(header, made), value, key.public_bytes, HERE)
 
 
 @given(st.binary(max_size=40), st.integers(1, 15))
 def test_a_second_spelling_of_s_is_refused(value: bytes, times: int) -> None:
     key = SigningKey.from_bytes(bytes(range(32)))
-    header, _, signature = key.sign(value).split(".")
+    header, _, signature = key.sign(value, HERE).split(".")
     octets = urlsafe_b64decode(signature + "==")
     again = int.from_bytes(octets[32:], "little") + times * L
     if again < 2**256:
         with pytest.raises(BadSignature):
-            signing.verify(_token(header, octets[:32] + again.to_bytes(32, "little")), value, key.public_bytes)
+            signing.verify(_token(header, octets[:32] + again.to_bytes(32, "little")), value, key.public_bytes, HERE)

@@ -24,12 +24,15 @@ from strategies import NOW, OWNER, RECORD, events
 
 SIGNER = SigningKey.from_bytes(bytes(range(32)))
 TICK = ClockTicked(NOW)
+HERE = "exchange-1"
 SOURCE = "//exchange/clock"
 REJECTED = EnrolmentRejected(RECORD, OWNER, 1, 0, "no-face", "Send one where the face is seen.")
 
 
 def enter(event: Event = TICK, key: bytes = b"exchange", **changed: Any) -> Entry:  # noqa: ANN401 - any argument
-    return envelope.to_entry(event, **{"key": key, "source": SOURCE, "signer": SIGNER, "event_id": "e-1", "at": NOW, **changed})
+    return envelope.to_entry(
+        event, **{"key": key, "source": SOURCE, "signer": SIGNER, "audience": HERE, "event_id": "e-1", "at": NOW, **changed}
+    )
 
 
 ENTRY = enter()
@@ -47,7 +50,8 @@ def test_what_is_entered_reads_back_and_verifies(event: Event, event_id: str, mi
     at = NOW + timedelta(microseconds=microseconds)
     found = envelope.from_entry(enter(event, key, event_id=event_id, at=at))
     assert (found.event, found.event_id, found.source, found.at, found.kid) == (event, event_id, SOURCE, at, SIGNER.kid)
-    found.verify(SIGNER.public_bytes)
+    found.verify(SIGNER.public_bytes, HERE)
+    assert found.audience == (HERE,)
 
 
 def test_the_headers_are_the_ones_that_readers_expect() -> None:
@@ -255,16 +259,16 @@ def test_an_entry_of_any_bytes_raises_only_undecodable(value: bytes, headers: li
 def test_other_bytes_under_the_same_headers_do_not_verify() -> None:
     swapped = replace(ENTRY, value=codec.encode(ClockTicked(NOW + timedelta(seconds=1))))
     with pytest.raises(BadSignature):
-        envelope.from_entry(swapped).verify(SIGNER.public_bytes)
+        envelope.from_entry(swapped).verify(SIGNER.public_bytes, HERE)
     with pytest.raises(BadSignature):
-        envelope.from_entry(ENTRY).verify(SigningKey.generate().public_bytes)
+        envelope.from_entry(ENTRY).verify(SigningKey.generate().public_bytes, HERE)
 
 
 def test_bytes_that_their_publisher_signed_go_on_unchanged() -> None:
     value = codec.encode(TICK)
-    signature = SIGNER.sign(value)
+    signature = SIGNER.sign(value, HERE)
     entry = envelope.addressed_entry(value, key=b"exchange", source=SOURCE, signature=signature, event_id="e-1", at=NOW)
-    assert entry == envelope.signed_entry(value, key=b"exchange", source=SOURCE, signer=SIGNER, event_id="e-1", at=NOW) == ENTRY
+    assert entry == ENTRY
     assert entry.value is value
 
 

@@ -121,7 +121,7 @@ def test_a_log_that_is_away_is_waited_for(refusals: SqlRefusals, tmp_path: Path)
 
 def test_who_signed_the_very_bytes_is_told_even_if_nobody_can_read_them(refusals: SqlRefusals) -> None:
     signer, other = SigningKey.generate(), SigningKey.generate()
-    headers = (("jws", signer.sign(b"\x07garbage").encode()), ("ce_id", b"mine-1"))
+    headers = (("jws", signer.sign(b"\x07garbage", "x-1").encode()), ("ce_id", b"mine-1"))
     quarantine(Small(100), refusals, known(other, "CA0010000"), known(signer)).put_aside(
         placed(Entry(b"k", b"\x07garbage", headers)), "undecodable", "no schema"
     )
@@ -134,8 +134,7 @@ def test_who_signed_the_very_bytes_is_told_even_if_nobody_can_read_them(refusals
 @pytest.mark.parametrize(
     "headers",
     [
-        lambda s: (("jws", s.sign(b"other bytes").encode()),),
-        lambda s: (("jws", s.sign(b"garbage").encode()),) * 2,
+        lambda s: (("jws", s.sign(b"other bytes", "x-1").encode()),),
         lambda _: (("jws", b"\xff"),),
         lambda _: (("jws", b"a..b"),),
         lambda _: (),

@@ -13,7 +13,8 @@ from comity.acts.indexes import Indexer
 from comity.acts.journal import Journal
 from comity.acts.pace import weight
 from comity.domain import entries as e
-from comity.domain.ids import Ori, RecordId, record_key
+from comity.domain.authority import UNKNOWN_KEY
+from comity.domain.ids import ExchangeId, Ori, RecordId, record_key
 from comity.domain.log import Entry, Placed, Topic
 from comity.domain.posting import Agency, Key, Record, Suppression, admitted_indexes, index_target, record_target
 from comity.errors import Halted, InvalidInput, KeyShredded, NotFound, NotPermitted, SuppressedRecord
@@ -21,7 +22,8 @@ from comity.ports import KeyVault, LedgerView
 from comity.wire.booking import opened_particulars
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import Envelope, from_entry
-from comity.wire.signing import BadSignature
+from comity.wire.sender import signer_of
+from comity.wire.signing import OTHER_EXCHANGE, BadSignature, OtherExchange, SigningKey
 
 SENT_MAX = 10_000  # digests of what was sent and may not be admitted yet: minutes of the fastest import
 
@@ -74,12 +76,16 @@ class Enrol:
         check_suppression(self._ledger, owner, record, indexes)
         return Issued(record, self._data_key(record, owner), indexes)
 
+    def entry(self, event: e.RecordEnrolled, signer: SigningKey, *, source: str, own_id: str) -> Entry:
+        """Return an enrolment signed with the key of an agency that is held here. Raises Unencodable."""
+        return self._journal.entry(event, key=event.record_id, signer=signer, source=source, own_id=own_id)
+
     def submit(self, entry: Entry) -> Receipt:
         """Verify a signed ``RecordEnrolled`` and append the same bytes. The same version again is a no-op further on.
 
         Raises InvalidInput for bytes that cannot be read, NotPermitted for a wrong signature or owner, SuppressedRecord, TooMany.
         """
-        envelope = verified(self._ledger, entry)
+        envelope = verified(self._ledger, entry, self._journal.exchange_id)
         event = envelope.event
         if not isinstance(event, e.RecordEnrolled):
             raise InvalidInput("This is no enrolment.", advice="Send orders and grants to /v1/events.")
@@ -163,19 +169,29 @@ def receipt(placed: Placed) -> Receipt:
 
 
 def signing_key(ledger: LedgerView, envelope: Envelope) -> Key:
-    """Return the key that an envelope names, in force now. Raises NotPermitted."""
+    """Return the key that an envelope names, in force now. Raises NotPermitted, which says what to name instead."""
     now = ledger.progress().next
-    for key in ledger.signing_keys():
-        if key.key_id == envelope.kid and key.holds(now):
-            return key
-    raise NotPermitted("The signing key is not registered here.", advice="Register the public half of the key first.")
+    keys: dict[str, Key] = {key.key_id: key for key in ledger.signing_keys()}
+    named = keys.get(envelope.kid)
+    if named is not None and named.holds(now):
+        return named
+    if named is not None:
+        raise NotPermitted("The signing key was revoked.", advice="Sign with another key of yours that is registered.")
+    signed = Entry(None, envelope.value, (("ce_source", envelope.source.encode()), ("jws", envelope.signature.encode())))
+    signer, advice = signer_of(signed, keys), "Register the public half of the key first."
+    if signer is not None and signer.holds(now):
+        advice = f"The key that signed this is registered as {signer.key_id}: name it so, as kid."
+    raise NotPermitted(f"No signing key is registered here as {envelope.kid}.", advice=advice, reason=UNKNOWN_KEY)
 
 
-def verified(ledger: LedgerView, entry: Entry) -> Envelope:
-    """Read an entry and check its signature. Raises InvalidInput or NotPermitted."""
+def verified(ledger: LedgerView, entry: Entry, exchange: ExchangeId) -> Envelope:
+    """Read an entry and check its signature, for this exchange. Raises InvalidInput or NotPermitted."""
     try:
         envelope = from_entry(entry)
-        envelope.verify(signing_key(ledger, envelope).public_key)
+        envelope.verify(signing_key(ledger, envelope).public_key, exchange)
+    except OtherExchange as error:
+        advice = f"Put {exchange} as aud into the signature's header."
+        raise NotPermitted(f"The signature is not good here: {error}.", advice=advice, reason=OTHER_EXCHANGE) from None
     except Undecodable as error:
         raise InvalidInput(
             f"The event cannot be read: {error}", advice="Compare it with the schemas at /intake/v1/schemas."

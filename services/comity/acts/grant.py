@@ -15,7 +15,6 @@ from comity.domain.posting import Agency, Grant
 from comity.domain.sharing import LASTS_MAX, LAWFUL_PURPOSES, SHARED_CLASSES
 from comity.errors import InvalidInput, NotFound
 from comity.ports import LedgerView
-from comity.wire.envelope import to_entry
 from comity.wire.signing import SigningKey
 
 IN_RETURN_CHARS_MAX = 500
@@ -78,8 +77,7 @@ class Grants:
         return tuple(row for row in self.ledger.rows(Grant) if isinstance(row, Grant))
 
     def _enter(self, event: e.ShareGranted | e.ShareRevoked, event_id: str, owner: Ori, signer: SigningKey) -> OrderReceipt:
-        entry = to_entry(event, key=owner.encode(), source=SOURCE, signer=signer, event_id=event_id, at=self.now())
-        return self.orders.submit(entry)
+        return self.orders.enter(event, key=owner, signer=signer, source=SOURCE, own_id=event_id)
 
 
 def check(terms: Terms, now: datetime) -> None:

@@ -9,10 +9,11 @@ from datetime import datetime
 from comity.acts.pace import burden
 from comity.domain import entries as e
 from comity.domain.authority import event_id
-from comity.domain.ids import KeyId
+from comity.domain.ids import ExchangeId, KeyId
 from comity.domain.log import JOURNAL, Entry, Placed, Topic
-from comity.errors import OutcomeUnknown
-from comity.ports import EventLog
+from comity.domain.rows import Exchange
+from comity.errors import Halted, OutcomeUnknown
+from comity.ports import EventLog, LedgerView
 from comity.wire.envelope import to_entry
 from comity.wire.signing import SigningKey
 
@@ -20,12 +21,34 @@ SOURCE = "comity"
 APPEND_SECONDS = 5.0
 
 
+def exchange_of(ledger: LedgerView) -> ExchangeId:
+    """Return the exchange that this ledger's journal founded. Raises Halted where there is none yet."""
+    founded = ledger.rows(Exchange)
+    if not founded:
+        raise Halted("The exchange was not founded yet.", advice="Wait until it has started.")
+    return founded[0].exchange_id
+
+
 class Journal:
     """The exchange's own pen. Thread-safe."""
 
-    def __init__(self, log: EventLog, signer: SigningKey, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, log: EventLog, signer: SigningKey, now: Callable[[], datetime], exchange_id: ExchangeId | None = None
+    ) -> None:
         self._log, self._signer, self.now = log, signer, now
+        self._exchange_id = exchange_id
         self.pace = burden()  # whoever appends for a party takes from it first
+
+    @property
+    def exchange_id(self) -> ExchangeId:
+        """Return the exchange that everything here is signed for. Raises Halted before it is known."""
+        if self._exchange_id is None:
+            raise Halted("The exchange was not founded yet.", advice="Wait until it has started.")
+        return self._exchange_id
+
+    def belongs_to(self, exchange_id: ExchangeId) -> None:
+        """Take the exchange's id from the journal's founding entry: a home remembers it nowhere else."""
+        self._exchange_id = exchange_id
 
     @property
     def kid(self) -> KeyId:
@@ -40,10 +63,19 @@ class Journal:
         """Append an event durably and return it at its place. Raises NotAppended or OutcomeUnknown."""
         return self.append(topic, self.entry(event, key=key, signer=signer))
 
-    def entry(self, event: e.Event, *, key: str, signer: SigningKey | None = None, source: str = SOURCE) -> Entry:
-        """Return an event encoded and signed, not yet appended."""
-        own = event_id(event) or secrets.token_hex(16)
-        return to_entry(event, key=key.encode(), source=source, signer=signer or self._signer, event_id=own, at=self.now())
+    def entry(
+        self, event: e.Event, *, key: str, signer: SigningKey | None = None, source: str = SOURCE, own_id: str | None = None
+    ) -> Entry:
+        """Return an event encoded and signed for this exchange, not yet appended; a founding one for what it founds."""
+        return to_entry(
+            event,
+            key=key.encode(),
+            source=source,
+            signer=signer or self._signer,
+            audience=event.exchange_id if isinstance(event, e.ExchangeFounded) else self.exchange_id,
+            event_id=event_id(event) or own_id or secrets.token_hex(16),
+            at=self.now(),
+        )
 
     def append(self, topic: Topic, entry: Entry) -> Placed:
         """Append bytes as they are: what a publisher signed is never written anew. A place is a position >= 0 (rule 11)."""

@@ -14,6 +14,7 @@ from comity.domain.authority import REPEATED, event_id, refuse
 from comity.domain.log import Entry, Topic
 from comity.errors import Conflict, InvalidInput, LedgerBehind, NotPermitted
 from comity.ports import LedgerView, Watch
+from comity.wire.signing import SigningKey
 
 WAIT_SECONDS = 10.0
 PUBLISHED_BY_PARTIES = (*e.Order.__args__, *e.Party.__args__)
@@ -39,6 +40,10 @@ class Orders:
         """``acknowledge(position)`` returns once the anchor stands behind a position: before it there is no receipt."""
         self._journal, self._ledger, self._watch, self._acknowledge = journal, ledger, watch, acknowledge
 
+    def enter(self, event: e.Event, *, key: str, signer: SigningKey, source: str, own_id: str) -> OrderReceipt:
+        """Sign an event as its party, whose key is held here, and submit it. Raises as ``submit``."""
+        return self.submit(self._journal.entry(event, key=key, signer=signer, source=source, own_id=own_id))
+
     def submit(self, entry: Entry) -> OrderReceipt:
         """Verify, append the same bytes, wait until the ledger has applied them, and return the receipt.
 
@@ -46,7 +51,7 @@ class Orders:
         the ledger refused it at its place), TooMany, NotAppended, OutcomeUnknown, LedgerBehind (it stands, but was not
         confirmed in time).
         """
-        envelope = verified(self._ledger, entry)
+        envelope = verified(self._ledger, entry, self._journal.exchange_id)
         key, own = signing_key(self._ledger, envelope), event_id(envelope.event) or envelope.event_id
         if not isinstance(envelope.event, PUBLISHED_BY_PARTIES):
             raise InvalidInput("This is no order, grant or registration.", advice="An enrolment is handed in by itself.")

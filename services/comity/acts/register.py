@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 
-from comity.acts.journal import Journal
+from comity.acts.journal import Journal, exchange_of
 from comity.acts.pace import weight
 from comity.domain import entries as e
 from comity.domain import names
 from comity.domain.ids import ExchangeId, KeyId, Ori, PartyId, is_ori
 from comity.domain.policy import REQUESTER_CLASSES, digest
 from comity.domain.posting import Agency, Court
+from comity.domain.rows import Exchange
 from comity.errors import Conflict, Halted, InvalidInput, Unavailable
 from comity.ports import LedgerView, Watch
 from comity.wire.curve import KEY_BYTES
@@ -18,31 +19,37 @@ from comity.wire.keys import KEY_KNOWN, refuse_key
 from comity.wire.signing import SigningKey, key_id
 
 WAIT_SECONDS = 10.0
+FOUND_SECONDS = 60.0  # a broker that has just been made may take a while for its first entry
 ID_BYTES = 12  # of an exchange's id: no two exchanges ever draw the same
 ADMINISTRATOR, EXCHANGE = PartyId("administrator"), PartyId("exchange")
 
 
-def found(journal: Journal, ledger: LedgerView, administrator: SigningKey, exchange: SigningKey) -> bool:
+def found(journal: Journal, ledger: LedgerView, watch: Watch, administrator: SigningKey, exchange: SigningKey) -> None:
     """Enter what a journal begins with, where missing: its founding (the root of trust), the policy, the exchange's key.
 
-    Return whether anything was entered. Raises Halted where the journal was founded by another administrator's key.
+    The first founding that stands names the exchange; the pen signs for it from here on. Raises Halted where it was founded with
+    another administrator's key.
     """
+    if not ledger.rows(Exchange):
+        own = ExchangeId(f"x-{secrets.token_hex(ID_BYTES)}")
+        founding = e.ExchangeFounded(own, administrator.kid, administrator.public_bytes)
+        _applied(watch, journal.enter(founding, key=ADMINISTRATOR, signer=administrator).position, FOUND_SECONDS)
     held = {key.key_id for key in ledger.signing_keys()}
-    if held and administrator.kid not in held:
+    if administrator.kid not in held:
         raise Halted(
             "This journal was founded with another administrator's key.",
             advice="Put the home's keys back that belong to this journal, or name another journal.",
         )
-    events: list[e.ExchangeFounded | e.Party] = []
-    if administrator.kid not in held:
-        own = ExchangeId(f"x-{secrets.token_hex(ID_BYTES)}")
-        events.append(e.ExchangeFounded(own, administrator.kid, administrator.public_bytes))
-        events.append(e.PolicyAdopted(digest()))
+    journal.belongs_to(exchange_of(ledger))
     if exchange.kid not in held:
-        events.append(e.KeyRegistered(exchange.kid, EXCHANGE, e.Role.EXCHANGE, exchange.public_bytes))
-    for event in events:
-        journal.enter(event, key=ADMINISTRATOR, signer=administrator)
-    return bool(events)
+        journal.enter(e.PolicyAdopted(digest()), key=ADMINISTRATOR, signer=administrator)
+        own_key = e.KeyRegistered(exchange.kid, EXCHANGE, e.Role.EXCHANGE, exchange.public_bytes)
+        _applied(watch, journal.enter(own_key, key=ADMINISTRATOR, signer=administrator).position, FOUND_SECONDS)
+
+
+def _applied(watch: Watch, position: int, seconds: float = WAIT_SECONDS) -> None:
+    if not watch.wait(position + 1, seconds):
+        raise Unavailable("It was entered, but the ledger has not confirmed it yet.", advice="See `comity status`.")
 
 
 def check_name(name: str) -> None:
@@ -118,8 +125,7 @@ class Register:
     def _enter(self, event: e.Party, key: str) -> int:
         self._journal.pace.take(ADMINISTRATOR, weight(event))
         position = self._journal.enter(event, key=key, signer=self._administrator).position
-        if not self._watch.wait(position + 1, WAIT_SECONDS):
-            raise Unavailable("It was entered, but the ledger has not confirmed it yet.", advice="See `comity status`.")
+        _applied(self._watch, position)
         for posted in self._ledger.refusals_between(position, position + 1):
             if posted.refused is not None:  # another registration of the same key was faster
                 raise Conflict(posted.refused.message, advice="See who takes part.", reason=posted.refused.reason)

@@ -66,8 +66,9 @@ class Publisher:
     """One agency's way into the exchange. Thread-safe; use it in a ``with`` block, or close it.
 
     ``base_url`` is the exchange's own address, as `comity up` prints it, or as a proxy serves it under a path.
-    ``session_token`` is that of a person with the role agency-writer (for grants: agency-administrator). ``client`` replaces
-    the HTTP client, ``clock_ms`` the clock, for tests.
+    ``session_token`` is that of a person with the role agency-writer (for grants: agency-administrator). ``exchange_id`` is the
+    exchange that signatures are good at; without one the exchange is asked, once. ``client`` replaces the HTTP client,
+    ``clock_ms`` the clock, for tests.
     """
 
     def __init__(
@@ -77,10 +78,12 @@ class Publisher:
         signer: SigningKey,
         ori: Ori,
         *,
+        exchange_id: str | None = None,
         clock_ms: Callable[[], int] = _clock_ms,
         client: httpx2.Client | None = None,
     ) -> None:
         self._signer, self._ori, self._clock_ms = signer, ori, clock_ms
+        self._exchange_id = exchange_id
         self._http = client or httpx2.Client(base_url=_exchange(base_url), timeout=TIMEOUT_SECONDS)
         self._authorization = {"authorization": f"Bearer {session_token}"}
 
@@ -162,9 +165,9 @@ class Publisher:
         """Encode, sign and hand in one event; what is tried again is the same bytes under the same id."""
         at = EPOCH + timedelta(milliseconds=self._clock_ms())
         own = event_id or secrets.token_hex(16)
-        source = f"//{self._ori}/records"
+        source, audience = f"//{self._ori}/records", self._audience()
         try:
-            entry = to_entry(event, key=key.encode(), source=source, signer=self._signer, event_id=own, at=at)
+            entry = to_entry(event, key=key.encode(), source=source, signer=self._signer, audience=audience, event_id=own, at=at)
         except Unencodable as error:
             raise InvalidInput(
                 f"The event breaks a limit: {error}.", advice="Compare it with the schemas at /intake/v1/schemas."
@@ -172,6 +175,12 @@ class Publisher:
         headers = {name.replace("_", "-"): text.decode() for name, text in entry.headers}
         answer = self._ask("POST", f"{INTAKE}/events", content=entry.value, headers=headers)
         return _checked(answer, entry.value or b"")
+
+    def _audience(self) -> str:
+        """Return the id of the exchange that this publisher signs for."""
+        if self._exchange_id is None:
+            self._exchange_id = str(self._ask("GET", f"{INTAKE}/exchange")["exchange_id"])
+        return self._exchange_id
 
     def _ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **body: Any) -> Any:  # noqa: ANN401
         """Return an answer's JSON; try again on 503 and on broken connections: everything asked here may be asked twice."""

@@ -9,6 +9,7 @@ from comity.domain import entries as e
 from comity.domain.rows import Key
 from comity.domain.sharing import unlawful
 
+UNKNOWN_KEY = "unknown-key"
 REPEATED = "repeated"  # the reason of what was entered before, byte for byte
 
 
@@ -29,7 +30,7 @@ def refuse(entry: e.Event, key: Key | None, *, founded: bool, at: datetime) -> R
     if isinstance(entry, e.ExchangeFounded):
         return Refusal("founded", "This exchange was founded already.") if founded else None
     if key is None:
-        return Refusal("unknown-key", "The signing key is not registered here, or was revoked before this position.")
+        return Refusal(UNKNOWN_KEY, "The signing key is not registered here, or was revoked before this position.")
     if (roles := e.MAY_ENTER.get(type(entry))) is None:
         return Refusal("not-a-journal-type", f"{type(entry).__name__} has no place in the journal.")
     if key.role not in roles:

@@ -38,7 +38,7 @@ from comity.wire.booking import opened_particulars
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import Envelope, from_entry
 from comity.wire.limits import VALUE_BYTES_MAX
-from comity.wire.signing import BadSignature
+from comity.wire.signing import OTHER_EXCHANGE, BadSignature, OtherExchange
 
 logger = structlog.get_logger(__name__)
 
@@ -212,7 +212,9 @@ class EncoderDuty:
         if key.role is not e.Role.AGENCY or str(key.party) != str(event.owner):
             raise Forged("wrong-agency", "An agency enrols its own records only.")
         try:
-            envelope.verify(key.public_key)
+            envelope.verify(key.public_key, self.journal.exchange_id)
+        except OtherExchange as error:
+            raise Forged(OTHER_EXCHANGE, f"The signature is not good here: {error}.") from None
         except BadSignature:
             raise Forged("forged", "The signature does not fit the bytes.") from None
 

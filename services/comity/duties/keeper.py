@@ -120,7 +120,7 @@ class Keeper:
     def _verify(self, envelope: Envelope) -> None:
         for key in self.quarantine.ledger.signing_keys():
             if key.key_id == envelope.kid and key.role is e.Role.EXCHANGE:
-                return envelope.verify(key.public_key)
+                return envelope.verify(key.public_key, self.quarantine.journal.exchange_id)
         raise BadSignature("another key signed")
 
     def _standing(self, record: RecordId | None) -> Record | None:

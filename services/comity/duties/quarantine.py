@@ -17,10 +17,10 @@ from comity.domain import entries as e
 from comity.domain.log import Batch, Entry, Placed, Stream, Topic
 from comity.errors import InvalidInput
 from comity.ports import LedgerView, Positions, Refusals, RefusedEntry, Watch
-from comity.wire import signing
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import from_entry
 from comity.wire.limits import VALUE_BYTES_MAX
+from comity.wire.sender import said_id, signer_of
 
 logger = structlog.get_logger(__name__)
 
@@ -53,26 +53,15 @@ class Quarantine:
                 logger.warning("quarantine takes less", place=_where(placed), why=error.kind)
         stream, signer = placed.stream, self._signer(placed.entry)
         if signer and stream.topic is not Topic.JOURNAL:  # the ledger itself tells of the journal's
-            event_id = _event_id(placed.entry)
+            event_id = said_id(placed.entry)
             self.refusals.add(
                 RefusedEntry(str(stream.topic), stream.partition, placed.position, signer, event_id, reason, message[:TEXT_MAX])
             )
 
     def _signer(self, entry: Entry) -> str:
         """Return the party whose key, in force or not, signed these very bytes; empty where that cannot be told."""
-        named = [octets for name, octets in entry.headers if name == "jws"]
-        if len(named) != 1 or entry.value is None:
-            return ""
-        try:
-            signature = named[0].decode()
-            kid = signing.header_of(signature).kid
-            key = next((key for key in self.ledger.signing_keys() if key.key_id == kid), None)
-            if key is not None:
-                signing.verify(signature, entry.value, key.public_key)
-                return str(key.party)
-        except (UnicodeDecodeError, signing.BadSignature):
-            pass
-        return ""
+        key = signer_of(entry, {key.key_id: key for key in self.ledger.signing_keys()})
+        return "" if key is None else str(key.party)
 
 
 def kept(placed: Placed, reason: str, message: str, value_bytes_max: int = VALUE_BYTES_MAX) -> Entry:
@@ -119,13 +108,6 @@ def _few(headers: tuple[tuple[bytes, bytes], ...]) -> Iterator[tuple[bytes, byte
         if left < 0:
             return
         yield name, octets
-
-
-def _event_id(entry: Entry) -> str | None:
-    """Return the id that the sender gave the event, as far as it can be read."""
-    named = (octets for name, octets in entry.headers if name == "ce_id")
-    own = (next(named, None) or b"").decode("utf-8", "replace")[:TEXT_MAX]
-    return own if own.isprintable() and own else None
 
 
 class QuarantineDuty:

@@ -219,6 +219,23 @@ class KeyOut(BaseModel):
     in_force: bool
 
 
+class SigningOut(BaseModel):
+    """How a signature is made that is good here."""
+
+    form: str
+    algorithms: list[str]
+    header: dict[str, str] = Field(description="What the protected header holds, and what each member is.")
+
+
+class ExchangeOut(BaseModel):
+    """The exchange: its id, its own keys, and what a signer puts where."""
+
+    exchange_id: str = Field(description="Put it as aud into every signature's header: elsewhere the signature is not good.")
+    keys: list[KeyOut] = Field(description="Of the exchange and its administrator.")
+    signing: SigningOut
+    headers: dict[str, str] = Field(description="The event's headers over HTTP; in Kafka a hyphen after ce is an underscore.")
+
+
 class RegisteredOut(BaseModel):
     """Where a registration stands in the journal, and the key's id."""
 

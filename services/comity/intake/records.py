@@ -26,7 +26,6 @@ from comity.web.problem import documented
 from comity.web.session import SignedIn, role
 from comity.wire.booking import Booking, Charge, record_class, sealed
 from comity.wire.codec import Unencodable
-from comity.wire.envelope import to_entry
 from comity.wire.limits import PHOTOGRAPHS_MAX
 
 router = APIRouter(tags=["records"])
@@ -120,9 +119,7 @@ def _enrol(services: IntakeServices, booking: Booking, own: str) -> m.EnrolledOu
     issued = services.enrol.prepare(booking.owner, booking.numbers(), booking.digests())
     event = sealed(booking, issued.record_id, issued.data_key, issued.indexes)
     try:
-        entry = to_entry(
-            event, key=event.record_id.encode(), source=SOURCE, signer=signer, event_id=own, at=services.now()
-        )  # fmt: skip
+        entry = services.enrol.entry(event, signer, source=SOURCE, own_id=own)
     except Unencodable as error:
         raise InvalidInput(f"The booking breaks a limit: {error}.", advice="Compare it with /intake/docs.") from None
     receipt = services.enrol.submit(entry)

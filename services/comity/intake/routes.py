@@ -13,7 +13,7 @@ from comity.domain.log import JOURNAL
 from comity.domain.posting import Suppression
 from comity.domain.roles import CLERK
 from comity.errors import InvalidInput, NotFound
-from comity.intake import events, grants, machines, parties, records
+from comity.intake import events, exchange, grants, machines, parties, records
 from comity.intake import models as m
 from comity.intake import orders as own_orders
 from comity.intake.events import receipt_of_order
@@ -192,6 +192,7 @@ def sign_out(request: Request, services: Services) -> None:
 
 router = APIRouter(prefix="/v1")
 parts = (
+    exchange.router,
     records.router,
     events.router,
     orders,

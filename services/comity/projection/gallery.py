@@ -21,6 +21,7 @@ import numpy as np
 import structlog
 
 from comity.acts.alarms import Alarms
+from comity.acts.journal import exchange_of
 from comity.domain import entries as e
 from comity.domain.ids import RecordId, record_key, template_context
 from comity.domain.log import Batch, Placed, Stream, Topic
@@ -176,7 +177,7 @@ class GalleryProjection:
             return None
         try:
             envelope = from_entry(placed.entry)
-            envelope.verify(self._public_key(envelope))
+            envelope.verify(self._public_key(envelope), exchange_of(self._ledger))
         except (Undecodable, BadSignature, NotFound):
             logger.warning("template entry passed over", topic=placed.stream.topic, position=placed.position)
             return None

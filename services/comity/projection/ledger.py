@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from comity.domain import entries as e
-from comity.domain.authority import COUNTED_ONCE, REPEATED, Refusal, event_id, refuse
+from comity.domain.authority import COUNTED_ONCE, REPEATED, UNKNOWN_KEY, Refusal, event_id, refuse
 from comity.domain.clock import Clock, NoRuling
-from comity.domain.ids import PartyId
+from comity.domain.ids import ExchangeId, PartyId
 from comity.domain.log import JOURNAL, Batch, Placed, Stream, leaf
 from comity.domain.merkle import leaf_hash
 from comity.domain.posting import End, Enter, Signer, ended, post
@@ -24,7 +24,8 @@ from comity.projection.watch import PositionWatch
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import Envelope, from_entry
 from comity.wire.keys import refuse_key
-from comity.wire.signing import BadSignature
+from comity.wire.sender import said_id, signer_of
+from comity.wire.signing import OTHER_EXCHANGE, BadSignature, OtherExchange
 
 NEWEST_MAX = 32  # of the newest leaves, kept to know the journal's end again; ``fsck`` compares the whole
 READ_SECONDS = 10.0
@@ -39,7 +40,7 @@ class LedgerProjection:
         self._log, self._ledger, self._watch = log, ledger, watch
         self._progress: Progress | None = None
         self._keys: dict[str, Key] = {}
-        self._founded = False
+        self._exchange_id: ExchangeId | None = None
         self._clock = Clock(ledger, 0, None)
 
     def starts(self) -> Mapping[Stream, int]:
@@ -52,7 +53,7 @@ class LedgerProjection:
             )
         self._check_end(self._progress)
         self._keys = {key.key_id: key for key in self._ledger.signing_keys()}
-        self._founded = bool(self._ledger.rows(Exchange))
+        self._exchange_id = next((row.exchange_id for row in self._ledger.rows(Exchange)), None)
         self._clock = Clock(self._ledger, self._progress.next, self._progress.stretch)
         self._watch.publish(self._progress.next)
         return {JOURNAL: self._progress.next}
@@ -118,32 +119,51 @@ class LedgerProjection:
         try:
             envelope = from_entry(placed.entry)
         except Undecodable as error:
-            return Posted(position, "", refused=Refusal("undecodable", str(error)[:500]))
+            return self._without_effect(placed, Refusal("undecodable", str(error)[:500]))
         key = self._keys.get(envelope.kid)
         key = key if key is not None and key.holds(position) else None
         refusal = self._refuse(envelope, key, placed.appended_at)
         if refusal is not None:
-            return Posted(position, key.party if key else "", refused=refusal)
+            return self._without_effect(placed, refusal)
         role = key.role if key else e.Role.ADMINISTRATOR
         signer = Signer(key.party if key else PartyId(role), role, envelope.kid)
         return self._post(placed, envelope, signer, taken)
 
+    def _without_effect(self, placed: Placed, refusal: Refusal) -> Posted:
+        """Keep a refusal for whoever's registered key, in force or not, signed the bytes; for nobody where that is not told."""
+        signer, own = signer_of(placed.entry, self._keys), said_id(placed.entry)
+        if signer is None:
+            return Posted(placed.position, "", refused=refusal, event_id=own)
+        if refusal.reason == UNKNOWN_KEY and signer.holds(placed.position):
+            refusal = Refusal(UNKNOWN_KEY, f"The key that signed this is registered as {signer.key_id}: name it so, as kid.")
+        return Posted(placed.position, signer.party, refused=refusal, event_id=own)
+
     def _refuse(self, envelope: Envelope, key: Key | None, at: datetime) -> Refusal | None:
         event = envelope.event
-        refusal = refuse(event, key, founded=self._founded, at=at)
+        refusal = refuse(event, key, founded=self._exchange_id is not None, at=at) or self._verify(envelope, key)
         if refusal is not None:
             return refusal
-        public = key.public_key if key else event.public_key if isinstance(event, e.ExchangeFounded) else b""
-        try:
-            envelope.verify(public)
-        except BadSignature:
-            return Refusal("forged", "The signature does not fit the bytes and the key that it names.")
         own = event_id(event)
         if own is not None and own != envelope.event_id:
-            return Refusal("id-differs", "The envelope's id is not the one that was signed.")
+            return Refusal("id-differs", f"ce_id is not the id that was signed: send {own} as ce_id.")
         if isinstance(event, e.KeyRegistered | e.ExchangeFounded):
-            known = [(key.key_id, key.public_key) for key in self._keys.values()]
-            return refuse_key(event.kid, event.public_key, known)
+            held = [(key.key_id, key.public_key) for key in self._keys.values()]
+            return refuse_key(event.kid, event.public_key, held)
+        return None
+
+    def _verify(self, envelope: Envelope, key: Key | None) -> Refusal | None:
+        """Return why a signature is not good here; what founds the exchange is its own proof, and names what it founds."""
+        public, exchange, event = key.public_key if key else b"", self._exchange_id, envelope.event
+        if isinstance(event, e.ExchangeFounded):
+            public, exchange = event.public_key, event.exchange_id
+            if event.kid != envelope.kid:
+                return Refusal("forged", "A founding entry is signed under the id of the key that it names.")
+        try:
+            envelope.verify(public, exchange or "")
+        except OtherExchange as error:
+            return Refusal(OTHER_EXCHANGE, f"The signature is not good here: {error}.")
+        except BadSignature as error:
+            return Refusal("forged", f"The signature does not fit the bytes and the key that it names: {error}.")
         return None
 
     def _post(self, placed: Placed, envelope: Envelope, signer: Signer, taken: Taken) -> Posted:
@@ -167,7 +187,7 @@ class LedgerProjection:
 
     def _learn(self, change: Enter | End, position: int) -> None:
         if isinstance(change, Enter) and isinstance(change.row, Exchange):
-            self._founded = True
+            self._exchange_id = change.row.exchange_id
         elif isinstance(change, Enter) and isinstance(change.row, Key):
             self._keys.setdefault(change.row.key_id, change.row)
         elif isinstance(change, End) and change.kind is Key:

@@ -53,30 +53,30 @@ class Envelope:
     source: str
     at: datetime  # by the publisher's clock; the log's own is Placed.appended_at_ms
     kid: KeyId
+    audience: tuple[str, ...]  # the exchanges that it was signed for
     signature: str = field(repr=False)
     value: bytes = field(repr=False)
 
-    def verify(self, public_key: bytes) -> None:
-        """Check the signature over the exact value bytes by this public key (32 bytes); raises BadSignature."""
-        signing.verify(self.signature, self.value, public_key)
+    def verify(self, public_key: bytes, audience: str) -> None:
+        """Check the signature over the exact value bytes by this public key (32 bytes), for this exchange.
+
+        Raises OtherExchange or BadSignature.
+        """
+        signing.verify(self.signature, self.value, public_key, audience)
 
 
-def to_entry(event: Event, *, key: bytes, source: str, signer: SigningKey, event_id: str, at: datetime) -> Entry:
+def to_entry(event: Event, *, key: bytes, source: str, signer: SigningKey, audience: str, event_id: str, at: datetime) -> Entry:
     """Encode, sign and address an event; raises Unencodable.
 
-    ``key``: the record's id for whatever is compacted, else the record, search or agency id. ``at``: an aware time.
+    ``key``: the record's id for whatever is compacted, else the record, search or agency id. ``audience``: the id of the exchange
+    that it is for. ``at``: an aware time.
     """
     value = codec.encode(event)
     try:
         _check_key(key, event, None)
     except Undecodable as error:
         raise Unencodable(str(error)) from None
-    return signed_entry(value, key=key, source=source, signer=signer, event_id=event_id, at=at)
-
-
-def signed_entry(value: bytes, *, key: bytes, source: str, signer: SigningKey, event_id: str, at: datetime) -> Entry:
-    """Sign and address bytes that are encoded already; raises Unencodable for headers out of form, Undecodable for the bytes."""
-    return addressed_entry(value, key=key, source=source, signature=signer.sign(value), event_id=event_id, at=at)
+    return addressed_entry(value, key=key, source=source, signature=signer.sign(value, audience), event_id=event_id, at=at)
 
 
 def addressed_entry(value: bytes, *, key: bytes, source: str, signature: str, event_id: str, at: datetime) -> Entry:
@@ -107,12 +107,12 @@ def from_entry(entry: Entry) -> Envelope:
     if entry.value is None:
         raise Undecodable("a tombstone holds no event")
     headers = _read(entry.headers)
-    at, kid = _checked(headers)
+    at, signed = _checked(headers)
     event = codec.decode(entry.value)
     if headers["ce_type"] != TYPE_PREFIX + type(event).__name__:
         raise Undecodable("ce_type and the schema id disagree")
     _check_key(entry.key, event, headers.get(_SUBJECT))
-    return Envelope(event, headers["ce_id"], headers["ce_source"], at, kid, headers["jws"], entry.value)
+    return Envelope(event, headers["ce_id"], headers["ce_source"], at, signed.kid, signed.audience, headers["jws"], entry.value)
 
 
 def _read(headers: tuple[tuple[str, bytes], ...]) -> dict[str, str]:
@@ -143,8 +143,8 @@ def _text(name: str, octets: bytes | None, most: int) -> str:
         raise Undecodable(f"the header {name} is not UTF-8") from None
 
 
-def _checked(headers: dict[str, str]) -> tuple[datetime, KeyId]:
-    """Check the headers' forms, one by one and not against the event; return the time and the key id."""
+def _checked(headers: dict[str, str]) -> tuple[datetime, signing.Header]:
+    """Check the headers' forms, one by one and not against the event; return the time and what the signature says."""
     if headers["ce_specversion"] != SPECVERSION:
         raise Undecodable(f"ce_specversion is not {SPECVERSION}")
     if not is_avro(headers["content-type"]):
@@ -153,7 +153,7 @@ def _checked(headers: dict[str, str]) -> tuple[datetime, KeyId]:
         if len(headers[name]) > most or not _PRINTABLE.fullmatch(headers[name]):
             raise Undecodable(f"{name} has 1 to {most} printable ASCII characters and no space")
     try:
-        return _time(headers["ce_time"]), signing.header_of(headers["jws"]).kid
+        return _time(headers["ce_time"]), signing.header_of(headers["jws"])
     except signing.BadSignature as error:
         raise Undecodable(f"jws: {error}") from None
 

@@ -30,6 +30,7 @@ ALGORITHMS = (ALGORITHM, "EdDSA")  # RFC 8037's older name for the same signatur
 # A header of ours takes 180 characters. Another's may hold its public key, or a certificate of some 600 bytes.
 TOKEN_CHARS_MAX = 4_096
 KID_CHARS_MAX = 128
+OTHER_EXCHANGE = "other-exchange"  # the reason of what was signed for another exchange, or for none
 
 _KID = re.compile(r"[!-~]([ -~]*[!-~])?")  # printable ASCII, no space around it
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")  # SHA-256, base64url without padding
@@ -41,11 +42,16 @@ class BadSignature(ValueError):
     """The signature is malformed, of another kind, or not by this key over these bytes; the message says what to change."""
 
 
+class OtherExchange(BadSignature):
+    """The signature is good, and for another exchange or for none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a protected header says that is read: whose key it names. Proven by ``verify`` alone."""
+    """What a protected header says that is read: whose key it names, and for which exchanges. Proven by ``verify`` alone."""
 
     kid: KeyId
+    audience: tuple[str, ...]
 
 
 class SigningKey:
@@ -82,9 +88,9 @@ class SigningKey:
         """Return the same key under the id that it was registered under; raises ValueError for one that it cannot bear."""
         return type(self)(self._private, kid)
 
-    def sign(self, value: bytes) -> str:
-        """Return the detached JWS ``header..signature`` over these bytes (RFC 7515 appendix F)."""
-        members = {"alg": ALGORITHM, "kid": str(self.kid)}
+    def sign(self, value: bytes, audience: str) -> str:
+        """Return the detached JWS ``header..signature`` over these bytes (RFC 7515 appendix F), good at one exchange alone."""
+        members = {"alg": ALGORITHM, "kid": str(self.kid), "aud": audience}
         header = _b64(json.dumps(members, separators=(",", ":")).encode())
         return f"{header}..{_b64(self._private.sign(_signed(header, value)))}"
 
@@ -143,14 +149,15 @@ def header_of(detached: str) -> Header:
     return _header(header)
 
 
-def verify(detached: str, value: bytes, public_key: bytes) -> None:
-    """Check a detached signature over these exact bytes by this public key (32 bytes).
+def verify(detached: str, value: bytes, public_key: bytes, audience: str) -> None:
+    """Check a detached signature over these exact bytes by this public key (32 bytes), for this exchange.
 
-    Raises BadSignature. Which key it must be is the caller's to know, by the id that ``header_of`` read.
+    Raises OtherExchange where the signature is good elsewhere, else BadSignature. Which key it must be is the caller's to know,
+    by the id that ``header_of`` read.
     """
     if len(public_key) != KEY_BYTES:
         raise ValueError(f"an Ed25519 public key has {KEY_BYTES} bytes")
-    header_of(detached)
+    said = header_of(detached)
     header, _, signature = detached.split(".")
     octets = urlsafe_b64decode(signature + "==")
     # OpenSSL refuses a second spelling of S, and of R since it compares bytes; it takes weak keys and an R of small order.
@@ -160,6 +167,9 @@ def verify(detached: str, value: bytes, public_key: bytes) -> None:
         Ed25519PublicKey.from_public_bytes(public_key).verify(octets, _signed(header, value))
     except InvalidSignature:
         raise BadSignature("the signature is not by this key over these bytes") from None
+    if not audience or audience not in said.audience:
+        named = "for another exchange" if said.audience else "for no exchange"
+        raise OtherExchange(f"this was signed {named}: put the id that GET /intake/v1/exchange tells as aud into the header")
 
 
 def _signed(header: str, value: bytes) -> bytes:
@@ -178,7 +188,15 @@ def _header(header: str) -> Header:
         raise BadSignature("the header names no key: put the id that the key was registered under as kid")
     if len(kid) > KID_CHARS_MAX or not _KID.fullmatch(kid):
         raise BadSignature(f"kid has 1 to {KID_CHARS_MAX} printable ASCII characters: put the key's registered id")
-    return Header(KeyId(kid))
+    return Header(KeyId(kid), _audience(members.get("aud", [])))
+
+
+def _audience(said: object) -> tuple[str, ...]:
+    """Return whom a signature is for: one string or several, as RFC 7519 §4.1.3 has it."""
+    named = [said] if isinstance(said, str) else said
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        raise BadSignature("aud is the exchange's id, or a list that holds it")
+    return tuple(named)
 
 
 def _members(header: str) -> dict[str, Any]:

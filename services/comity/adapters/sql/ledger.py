@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, Table, and_, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, Table, and_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_nothing
 
 from comity.adapters.sql.snapshot import snapshot
@@ -181,7 +181,7 @@ class SqlLedger:
     def _refused(self, query: Select[Any]) -> tuple[Posted, ...]:
         with self._engine.begin() as connection:
             rows = connection.execute(query).mappings()
-            return tuple(Posted(r["position"], r["signer"], refused=Refusal(r["reason"], r["message"])) for r in rows)
+            return tuple(_refused_row(r) for r in rows)
 
     def progress(self) -> Progress:
         """Return how far the ledger is."""
@@ -233,6 +233,11 @@ class SqlLedger:
                 connection.execute(delete(table))
 
 
+def _refused_row(row: RowMapping) -> Posted:
+    refusal = Refusal(row["reason"], row["message"])
+    return Posted(row["position"], row["signer"], refused=refusal, event_id=row["event_id"])
+
+
 def _progress(connection: Connection) -> Progress:
     row = connection.execute(select(APPLIED)).mappings().one_or_none()
     if row is None:
@@ -280,7 +285,13 @@ def _execute(connection: Connection, posted: Sequence[Posted]) -> None:
                 _end(connection, change, entry.position)
     _flush(connection, waiting)
     refused = [
-        {"position": x.position, "signer": x.signer, "reason": x.refused.reason, "message": x.refused.message}
+        {
+            "position": x.position,
+            "signer": x.signer,
+            "event_id": x.event_id,
+            "reason": x.refused.reason,
+            "message": x.refused.message,
+        }
         for x in posted
         if x.refused
     ]

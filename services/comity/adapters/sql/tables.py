@@ -311,6 +311,7 @@ class Refused(SQLModel, table=True):
 
     position: int = Field(primary_key=True, sa_type=BigInteger)
     signer: str
+    event_id: str | None = None
     reason: str
     message: str
 

@@ -206,6 +206,7 @@ def upgrade() -> None:
         "refused",
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("signer", sa.String(), nullable=False),
+        sa.Column("event_id", sa.String(), nullable=True),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("message", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("position", name=op.f("pk_refused")),

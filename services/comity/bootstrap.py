@@ -204,6 +204,8 @@ class Exchange:
             probes=self.probes,
             positions=self.positions,
             now=self.now,
+            photos=self.photos,
+            catch_up=self.searches.catch_up,
             keep=timedelta(days=self.settings.probe_days),
         )
         self.followers: dict[str, Follows] = {}

@@ -12,6 +12,7 @@ import pytest
 
 from builders import COURT, MILWAUKEE, House, photograph
 from comity.acts import release
+from comity.acts.probes import orphans
 from comity.acts.search import SearchRequest
 from comity.domain import entries as e
 from comity.domain.ids import SearchId, UserId, probe_key, probe_name, search_key
@@ -25,7 +26,8 @@ ASKED = SearchRequest(
 
 def left(house: House) -> tuple[int, list[str]]:
     """Return how many rows the vault holds, and what the photograph store holds of searches."""
-    house.exchange.indexer.index(e.IndexKind.AGENCY_CASE, "1", MILWAUKEE)  # the agency's index key is no search's
+    for kind in (e.IndexKind.AGENCY_CASE, e.IndexKind.PHOTOGRAPH):  # index keys are no search's
+        house.exchange.indexer.index(kind, "1", MILWAUKEE)
     vault = sqlite3.connect(house.exchange.home.path("vault.db"))
     (rows,) = vault.execute("SELECT count(*) FROM keys WHERE NOT shredded").fetchone()
     vault.close()
@@ -98,10 +100,20 @@ def test_a_probe_is_destroyed_when_its_time_is_up_and_not_before(house: House) -
 def test_a_probe_that_no_search_knows_is_found_and_destroyed(house: House) -> None:
     x, lost, known = house.exchange, SearchId("f" * 24), house.exchange.search(ASKED).search_id
     x.probes.keep(lost, b"a probe")
-    assert x.probes.orphans(x.ledger) == (lost,)
+    assert [f.what for f in x.fsck()] == ["1 probes that no search knows"]
     assert x.probe_duty.sweep_orphans() == 1
-    assert x.probes.orphans(x.ledger) == ()
+    assert x.fsck() == ()
     assert x.probes.open(known) == ASKED.probe
+
+
+def test_a_probe_whose_search_is_not_applied_yet_is_no_orphan(house: House) -> None:
+    """Its entry stands in the journal: the ledger is waited for."""
+    x, search = house.exchange, SearchId("e" * 24)
+    waited: list[bool] = []
+    x.probes.keep(search, b"a probe")
+    assert orphans(x.photos, x.ledger, lambda: waited.append(True)) == (search,)
+    assert waited == [True]
+    x.probes.destroy(search)
 
 
 def test_an_order_of_writing_that_leaves_no_orphan(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

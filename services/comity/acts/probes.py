@@ -8,7 +8,7 @@ leaves a search without a probe, never a probe without a search.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from comity.acts.indexes import Indexer, digest
 from comity.domain.entries import IndexKind
@@ -83,7 +83,13 @@ class Probes:
             self._photos.delete(copy_name(tag.decode(), search))
             self._photos.delete(copy_of_name(search))
 
-    def orphans(self, ledger: LedgerView) -> tuple[SearchId, ...]:
-        """Return whose probes are kept though the ledger knows no such search: what no duty would ever destroy."""
-        kept = {SearchId(name.split("/")[1]) for name in self._photos.names() if name.startswith(FOLDER)}
-        return tuple(search for search in sorted(kept) if not ledger.rows(Search, search_id=search))
+
+def orphans(photos: PhotoStore, ledger: LedgerView, catch_up: Callable[[], object]) -> tuple[SearchId, ...]:
+    """Return whose probes are kept though the ledger knows no such search: what no duty would ever destroy.
+
+    ``catch_up`` waits for the ledger: a probe that was kept a moment ago has its entry in the journal, not yet there.
+    """
+    kept = {SearchId(name.split("/")[1]) for name in photos.names() if name.startswith(FOLDER)}
+    if kept:
+        catch_up()
+    return tuple(search for search in sorted(kept) if not ledger.rows(Search, search_id=search))

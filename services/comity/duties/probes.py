@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from comity.acts.probes import Probes
+from comity.acts.probes import Probes, orphans
 from comity.domain import entries as e
 from comity.domain.log import JOURNAL, Placed
 from comity.errors import ComityError
-from comity.ports import EventLog, LedgerView, Positions
+from comity.ports import EventLog, LedgerView, PhotoStore, Positions
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import from_entry
 
@@ -35,8 +35,10 @@ class ProbeDuty:
     log: EventLog
     ledger: LedgerView
     probes: Probes
+    photos: PhotoStore
     positions: Positions
     now: Callable[[], datetime]
+    catch_up: Callable[[], object]
     keep: timedelta
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -71,10 +73,10 @@ class ProbeDuty:
 
     def sweep_orphans(self) -> int:
         """Destroy the probes that no search knows; return how many."""
-        orphans = self.probes.orphans(self.ledger)
-        for search in orphans:
+        lost = orphans(self.photos, self.ledger, self.catch_up)
+        for search in lost:
             self.probes.destroy(search)
-        return len(orphans)
+        return len(lost)
 
     def _is_due(self, placed: Placed) -> bool:
         return placed.appended_at <= self.now() - self.keep

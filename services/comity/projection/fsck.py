@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from comity.acts.probes import orphans
 from comity.domain import posting as p
 from comity.domain.ids import END, RecordId, record_key
 from comity.domain.merkle import Frontier
@@ -20,6 +21,7 @@ SETTLE_SECONDS = 60.0  # how long what is only behind may take to come
 VERSION_AND_PHOTO = 2  # record/<id>/<version>/<photograph>
 LEDGER, GALLERY, PHOTOGRAPHS = "comity rebuild ledger", "comity rebuild gallery", "comity rebuild photographs"
 VAULT = "Stop, put the newest vault.db back, and start again; do not enrol before."
+DESTROYED = "Restart: they are destroyed at start."
 AGAIN = "Restart: the erasure is done again at start."
 
 
@@ -125,7 +127,7 @@ class Fsck:
         """Return what is not as the journal says; nothing is a good answer. ``progress(done, total)`` counts positions."""
         goal = self._ledger.progress()
         reference = self._replay(goal.next, progress)
-        return (*self._compare(reference, goal), *self._derived(reference.memory))
+        return (*self._compare(reference, goal), *self._derived(reference.memory), *self._probes())
 
     def _replay(self, goal: int, told: Callable[[int, int], None]) -> ReferenceLedger:
         reference = ReferenceLedger()
@@ -178,6 +180,10 @@ class Fsck:
         keyless = {names[name] for name in self._vault.missing(names)}
         erased = {r for r in admitted if r not in keyless and self._vault.wrapped(record_key(r)) is None}
         return _Derived(admitted, held, kept, keyless, erased)
+
+    def _probes(self) -> list[Finding]:
+        lost = orphans(self._photos, self._ledger, lambda: self._passed(SETTLE_SECONDS))
+        return [Finding(f"{len(lost)} probes that no search knows", DESTROYED)] if lost else []
 
     def _kept(self) -> Iterator[tuple[RecordId, int]]:
         for name in self._photos.names():

@@ -254,6 +254,9 @@ class PureLedger:
     def every(self, kind: type[RowT], /, **where: str | int) -> Iterator[RowT]:
         return iter(self.rows(kind, **where))
 
+    def newest(self, kind: type[RowT], count: int) -> tuple[RowT, ...]:
+        return tuple(reversed(self._all(kind)))[:count]
+
     def ticks_before(self, position: int, count: int) -> tuple[p.Tick, ...]:
         return self.memory.ticks_before(position, count)
 

@@ -30,7 +30,7 @@ from comity.acts.release import Release
 from comity.acts.review import Examine
 from comity.acts.seal import Seal
 from comity.acts.search import Search
-from comity.acts.searches import Exposure, Searches, exposures
+from comity.acts.searches import Exposures, Searches, exposures
 from comity.adapters.anchor import FileAnchor, default_folder
 from comity.adapters.drawing import PillowDrawing
 from comity.adapters.erasure_marks import erasure_marks
@@ -51,12 +51,11 @@ from comity.adapters.sql.ledger import SqlLedger
 from comity.adapters.sql.positions import SqlPositions
 from comity.adapters.sql.refusals import SqlRefusals
 from comity.adapters.sql.rejections import SqlRejections
-from comity.domain import entries as e
 from comity.domain.ids import RecordId
 from comity.domain.log import JOURNAL, Stream, Topic
-from comity.domain.merkle import Frontier
 from comity.duties import encoder, keeper, purge, quarantine
 from comity.duties.anchor import AnchorDuty
+from comity.duties.arrival import look_at_keys, look_at_people
 from comity.duties.clock import Clock
 from comity.duties.encoder import EncoderDuty
 from comity.duties.keeper import Keeper
@@ -66,6 +65,7 @@ from comity.duties.quarantine import Quarantine, QuarantineDuty
 from comity.errors import Halted, Unavailable
 from comity.ports import FaceEncoder
 from comity.projection import gallery
+from comity.projection.ages import Ages
 from comity.projection.fsck import Finding, Fsck
 from comity.projection.gallery import GalleryProjection
 from comity.projection.ledger import LedgerProjection
@@ -81,10 +81,10 @@ from comity.telemetry import configure
 logger = structlog.get_logger(__name__)
 
 SWITCH_SECONDS = 0.0005  # threads share one interpreter: at the default of 5 ms a release waits for whoever computes
+GALLERY_SECONDS = 30.0  # how long a start waits for the gallery; then answers may lack records, and an alarm says so
 REPLAY_SECONDS = 600.0  # how long the journal's replay at start may take before it is given up
 CLOSED = ("log", "store", "vault", "identity", "requests", "engine", "broker", "home")  # in this order
 OUTSIDE = ("backups outside this home", "what left the exchange before: prints, screenshots, copies at other agencies")
-Progress = Callable[[int, int, str], None]
 
 
 def utc_now() -> datetime:
@@ -114,7 +114,7 @@ class Exchange:
     def _open_stores(self, face_encoder: FaceEncoder | None) -> None:
         path, settings = self.home.path, self.settings
         given = settings.master_key
-        master = master_key_from(given.get_secret_value()) if given else master_key(path("master.key"))
+        master = master_key_from(given.get_secret_value()) if given else master_key(path("master.key"), path("vault.db"))
         self.broker = LocalKafka(path("kafka"), cache=settings.cache) if settings.kafka == "local" else None
         self.log = opened_log(path("log.db"), settings.kafka, settings.kafka_prefix, self.broker, self.alarms)
         self.engine = open_engine(path("ledger.db"))
@@ -220,6 +220,7 @@ class Exchange:
             alarms=self.alarms,
             followers=self.followers,
         )
+        self.ages = Ages(ledger=self.ledger, vault=self.vault, photos=self.photos, gallery=self.gallery, alarms=self.alarms)
         self.rebuilds = Rebuilds(
             log=self.log,
             watch=self.watch,
@@ -252,8 +253,10 @@ class Exchange:
         sys.setswitchinterval(SWITCH_SECONDS)
         self._catch_up_ledger()
         self.anchoring.check()
+        look_at_keys(self.keyring, self.ledger, self.alarms)
         found(self.journal, self.ledger, self.watch, self.keyring.issue(ADMINISTRATOR), self.keyring.issue(EXCHANGE))
         self.index_keys.check()
+        look_at_people(self.identity, self.anchoring.starts, self.alarms)
         self.anchoring.start()
         self.gallery_projection.load()
         self.purge.again()  # before anything can be asked
@@ -266,6 +269,7 @@ class Exchange:
             self._begin(follows)
         self._follow(quarantine.NAME, Topic.JOURNAL, self.quarantining.apply)
         self.probe_duty.start()
+        self.ages.look(gallery_is_whole=self.overview.caught_up(gallery.NAME, GALLERY_SECONDS))
 
     def stop(self) -> None:
         """Stop everything and close every file; idempotent."""
@@ -284,17 +288,12 @@ class Exchange:
                     ending.callback(next(getattr(part, way) for way in ("close", "stop", "dispose") if hasattr(part, way)))
 
     def accept_loss(self, reason: str) -> None:
-        """Go on with the journal as it is, though more was acknowledged: start with every view made anew, and enter that.
-
-        Not for a started exchange. What the anchor knew last stands in the entry, and in a file beside the new anchor.
-        """
-        lost = self.anchoring.accept()
+        """Go on with the journal as it is, though more was acknowledged: start with every view made anew, and enter that."""
+        event = self.anchoring.accept(reason)
         self.ledger.reset()
         self.positions.clear_all()
         self.store.clear()
         self.start()
-        known = lost.frontier if lost else Frontier()
-        event = e.LossAccepted(lost.next if lost else 0, known.head(), reason)
         self.journal.enter(event, key=ADMINISTRATOR, signer=self.keyring.issue(ADMINISTRATOR))
 
     def __enter__(self) -> Self:
@@ -375,8 +374,8 @@ class Exchange:
         """Return up to which position the encoder has decided this partition of the enrolments."""
         return self.positions.load(encoder.NAME).get(f"{Topic.ENROLMENTS}/{partition}", 0)
 
-    def exposures(self, record: RecordId) -> tuple[Exposure, ...]:
-        """Return who was shown a record, and when."""
+    def exposures(self, record: RecordId) -> Exposures:
+        """Return who was shown a record, and when, and how many searches could not be read."""
         return exposures(self.searches, self.ledger, record)
 
     def fsck(self) -> tuple[Finding, ...]:
@@ -384,13 +383,14 @@ class Exchange:
         return Fsck(self.log, self.ledger, self.store, self.vault, self.photos, self.overview.passed)()
 
     def rebuild(self, view: str) -> None:
-        """Make the ledger, the gallery or the photographs anew from the log."""
-        {"ledger": self.rebuild_ledger, "gallery": self.rebuild_gallery, "photographs": self.rebuilds.photographs}[view]()
+        """Make the ledger, the gallery or the photographs anew from the log, and look again what is amiss."""
+        self.rebuilds(view)
+        self.ages.look(gallery_is_whole=self.overview.caught_up(gallery.NAME, GALLERY_SECONDS))
 
     def rebuild_ledger(self) -> None:
         """Make the ledger anew from position 0; nothing is released until it is whole."""
-        self.rebuilds.ledger()
+        self.rebuild("ledger")
 
     def rebuild_gallery(self) -> None:
         """Make the template store anew from the log; the resident scan goes on serving what it holds."""
-        self.rebuilds.gallery()
+        self.rebuild("gallery")

@@ -11,9 +11,10 @@ import pytest
 from builders import photograph
 from comity.acts.index_keys import IndexKeys
 from comity.bootstrap import Exchange
-from comity.domain.entries import IndexKind
+from comity.domain.entries import IndexKind, KeyRevoked
+from comity.domain.ids import KeyId
 from comity.domain.posting import IndexKey
-from comity.errors import Halted
+from comity.errors import Halted, NotSignedIn
 from exchange import RememberedFaces, enrol, listed, order, running, search, settle, share
 from journals import A, B
 
@@ -110,3 +111,51 @@ def spoil(exchange: Exchange, statement: str, name: str) -> None:
 def anew(exchange: Exchange) -> IndexKeys:
     """Return index keys as after a restart: nothing compared yet."""
     return IndexKeys(exchange.vault, exchange.journal, exchange.log, exchange.ledger, exchange.watch)
+
+
+def test_exposures_say_how_many_searches_could_not_be_read(tmp_path: Path, faces: RememberedFaces) -> None:
+    with running(tmp_path / "home", faces) as exchange:
+        record, _ = enrol(exchange, "A-1", 1, owner=A)
+        settle(exchange)
+        share(exchange, A)
+        kept, lost = search(exchange, photograph(1, 2)), search(exchange, photograph(1, 3))
+        spoil(exchange, "DELETE FROM keys WHERE name = ?", f"search/{lost.search_id}")
+        told = exchange.exposures(record)
+        assert [x.search_id for x in told] == [kept.search_id]
+        assert told.unread == 1
+
+
+def test_a_revoked_key_of_the_exchange_put_back_stops_it_and_the_advice_mends(tmp_path: Path, faces: RememberedFaces) -> None:
+    home = tmp_path / "home"
+    with running(home, faces) as exchange:
+        shutil.copy(home / "keys" / "exchange.pem", tmp_path)
+        old = exchange.keyring.issue("exchange")
+    (home / "keys" / "exchange.pem").unlink()
+    with running(home, faces) as exchange:
+        assert "key of exchange" in {a.kind for a in exchange.alarms.all()}
+        exchange.journal.enter(KeyRevoked(KeyId(old.kid)), key="k", signer=exchange.keyring.issue("administrator"))
+        settle(exchange)
+    shutil.copy(tmp_path / "exchange.pem", home / "keys")
+    with pytest.raises(Halted, match="was revoked"), running(home, faces):
+        pass
+    (home / "keys" / "exchange.pem").unlink()
+    with running(home, faces) as exchange:
+        search(exchange, photograph(1, 2))
+
+
+def test_an_older_file_of_people_lets_nobody_stay_signed_in(tmp_path: Path, faces: RememberedFaces) -> None:
+    home = tmp_path / "home"
+    with running(home, faces) as exchange:
+        person = exchange.identity.add("Iris Okafor", A, ["investigator"])
+        session = exchange.identity.sign_in(exchange.identity.link(person.user_id))
+    shutil.copy(home / "identity.db", tmp_path)
+    with running(home, faces) as exchange:
+        assert exchange.identity.person(session)  # a restart alone signs nobody out
+        exchange.identity.sign_out(session)
+    shutil.copy(tmp_path / "identity.db", home)
+    with running(home, faces) as exchange:
+        assert [a.kind for a in exchange.alarms.all()] == ["people"]
+        with pytest.raises(NotSignedIn):
+            exchange.identity.person(session)
+    with running(home, faces) as exchange:
+        assert not exchange.alarms.all()

@@ -41,6 +41,7 @@ def found(journal: Journal, ledger: LedgerView, watch: Watch, administrator: Sig
             advice="Put the home's keys back that belong to this journal, or name another journal.",
         )
     journal.belongs_to(exchange_of(ledger))
+    _refuse_revoked(ledger, exchange)
     if exchange.kid not in held:
         journal.enter(e.PolicyAdopted(digest()), key=ADMINISTRATOR, signer=administrator)
         own_key = e.KeyRegistered(exchange.kid, EXCHANGE, e.Role.EXCHANGE, exchange.public_bytes)
@@ -50,6 +51,22 @@ def found(journal: Journal, ledger: LedgerView, watch: Watch, administrator: Sig
 def _applied(watch: Watch, position: int, seconds: float = WAIT_SECONDS) -> None:
     if not watch.wait(position + 1, seconds):
         raise Unavailable("It was entered, but the ledger has not confirmed it yet.", advice="See `comity status`.")
+
+
+def _refuse_revoked(ledger: LedgerView, exchange: SigningKey) -> None:
+    """Raise Halted where the exchange's key was revoked: whatever it signed would be refused at its place."""
+    own = [key for key in ledger.signing_keys() if key.key_id == exchange.kid]
+    if own and not any(key.holds(ledger.progress().next) for key in own):
+        raise Halted(
+            "The exchange's signing key was revoked: keys/exchange.pem is that key.",
+            advice="Put the newer keys/exchange.pem back; if there is none, delete this one: the next start makes a new key.",
+        )
+
+
+def replaces(ledger: LedgerView, exchange: SigningKey) -> bool:
+    """Say whether the exchange had another key before, and this one is not registered yet."""
+    held = ledger.signing_keys()
+    return any(key.party == EXCHANGE for key in held) and all(key.key_id != exchange.kid for key in held)
 
 
 def check_name(name: str) -> None:

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from comity.domain import entries as e
 from comity.domain.candidate import Candidate
@@ -149,10 +150,36 @@ class Exposure:
     what: str = SHOWN
 
 
-def exposures(searches: Searches, ledger: LedgerView, record: RecordId) -> tuple[Exposure, ...]:
-    """Return every disclosure of a record, oldest first, recomputed from the journal: linear in the searches made."""
+@dataclass(frozen=True, slots=True)
+class Exposures(Sequence[Exposure]):
+    """Every disclosure of a record that could be read, oldest first, and how many searches could not be."""
+
+    shown: tuple[Exposure, ...]
+    unread: int
+
+    @overload
+    def __getitem__(self, index: int) -> Exposure: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Exposure, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Exposure | tuple[Exposure, ...]:
+        """Return one of them, or some."""
+        return self.shown[index]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.shown)
+
+
+def exposures(searches: Searches, ledger: LedgerView, record: RecordId) -> Exposures:
+    """Return every disclosure of a record, recomputed from the journal: linear in the searches made.
+
+    A search whose key is gone cannot be read: it may have shown the record, and is counted.
+    """
     searches.catch_up()
-    found, last = [], dict[str, Search]()
+    found: list[Exposure] = []
+    unread, last = 0, dict[str, Search]()
     withheld = {row.search_id for row in ledger.every(Withheld)}
     for row in ledger.every(Search):
         if row.search_id not in withheld:
@@ -160,13 +187,14 @@ def exposures(searches: Searches, ledger: LedgerView, record: RecordId) -> tuple
     for row in last.values():
         try:
             kept = searches.read(row)
-        except NotFound:
+        except (NotFound, sealing.Unsealable):
+            unread += 1
             continue
         for rank, proposed in enumerate(searches.disclosed(kept), 1):
             if proposed.candidate.record_id == record:
                 found.append(Exposure(row.entered, row.search_id, row.requester, row.user, row.purpose, rank))
                 found += _revealed(ledger, kept, proposed, rank)
-    return tuple(sorted(found, key=lambda x: x.place))
+    return Exposures(tuple(sorted(found, key=lambda x: x.place)), unread)
 
 
 def _revealed(ledger: LedgerView, kept: Kept, proposed: Proposed, rank: int) -> list[Exposure]:

@@ -38,6 +38,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS person_name ON person (name, party) WHERE remo
 CREATE TABLE IF NOT EXISTS token (
     kind TEXT NOT NULL, sha256 BLOB NOT NULL, user_id TEXT NOT NULL REFERENCES person, ends_at REAL NOT NULL,
     PRIMARY KEY (kind, sha256)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS about (starts INTEGER NOT NULL);
 """
 _PERSON = "SELECT user_id, name, party, roles FROM person"
 
@@ -76,6 +77,23 @@ class FileIdentity:
         except sqlite3.IntegrityError:
             raise Conflict(f"There is somebody of this name at {party} already.", advice="See `comity user list`.") from None
         return _person(values)
+
+    def starts(self) -> int:
+        """Return how many starts of the exchange this file has seen: an older copy has seen fewer, a new one none."""
+        with self._lock:
+            row = self._connection.execute("SELECT starts FROM about").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def started(self, starts: int) -> None:
+        """Remember a start by its number."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM about")
+            connection.execute("INSERT INTO about VALUES (?)", (starts,))
+
+    def end_all_sessions(self) -> None:
+        """End every session and link: some may have been ended already, in a file that is gone."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM token")
 
     def people(self, *, former: bool = False) -> tuple[Person, ...]:
         """Return everybody who may sign in, in the order in which they were added; ``former``: who might once, too."""

@@ -137,6 +137,12 @@ class SqliteKeyVault:
             row = self._row(name)
         return None if row is None or row[1] else row[0]
 
+    def shredded(self, prefix: str) -> list[str]:
+        """Return the names under a prefix whose keys were destroyed."""
+        query = "SELECT name FROM keys WHERE shredded AND substr(name, 1, ?) = ?"
+        with self._mutex, _reported("looking for keys in"):
+            return [name for (name,) in self._connection.execute(query, (len(prefix), prefix))]
+
     def missing(self, names: Collection[str]) -> set[str]:
         """Return which of these names were never issued here, nor shredded."""
         asked, held = sorted(names), set[str]()
@@ -246,12 +252,17 @@ class SqliteKeyVault:
                 raise
 
 
-def master_key(path: Path) -> bytes:
+def master_key(path: Path, vault: Path | None = None) -> bytes:
     """Return the 32-byte master key in this file (hex), made on first use, readable by its owner alone.
 
-    Raises Halted where others may read it, InvalidInput where it holds no key.
+    Raises Halted where others may read it, or where it is gone and its vault is not; InvalidInput where it holds no key.
     """
     if not path.exists():
+        if vault is not None and vault.exists():
+            raise Halted(
+                f"{path.name} is gone, and {vault.name} was made under it.",
+                advice=f"Put {path} back from its copy. Without it, nothing in the vault can be opened again.",
+            )
         _make_master_key(path)
     with path.open("rb") as file:
         if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:

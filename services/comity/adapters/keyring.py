@@ -8,6 +8,7 @@ from pathlib import Path
 from comity.errors import NotFound
 from comity.wire.signing import SigningKey
 
+PUBLIC = ".pub"  # beside each private key that was made here: no secret, and a memory that it was
 _PARTY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -33,9 +34,19 @@ class FolderKeyring:
             try:
                 key.save(path)
             except FileExistsError:  # another process was first
-                return SigningKey.load(path)
+                key = SigningKey.load(path)
+            path.with_suffix(PUBLIC).write_bytes(key.public_bytes)
             return key
         return SigningKey.load(path)
+
+    def lost(self) -> tuple[str, ...]:
+        """Return the parties whose keys were made here and are gone, or others now: their public halves say so."""
+        parties = []
+        for path in sorted(self._folder.glob(f"*{PUBLIC}")):
+            private = path.with_suffix(".pem")
+            if not private.exists() or SigningKey.load(private).public_bytes != path.read_bytes():
+                parties.append(path.stem)
+        return tuple(parties)
 
     def _path(self, party: str) -> Path:
         if not _PARTY.fullmatch(party):

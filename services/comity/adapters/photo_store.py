@@ -78,6 +78,11 @@ class FolderPhotoStore:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
+    def has(self, name: str) -> bool:
+        """Say whether there is a ciphertext of this name, without reading it."""
+        with _reported("looking for a ciphertext"):
+            return self._path(name).is_file()
+
     def delete(self, prefix: str) -> int:
         """Overwrite and delete what has this name or stands under it, whole segments only; return how many files went.
 

@@ -15,7 +15,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from comity.acts.alarms import Alarms
+from comity.domain import entries as e
 from comity.domain.log import JOURNAL, leaf
+from comity.domain.merkle import Frontier
 from comity.errors import Halted, LedgerBehind, Unavailable
 from comity.ports import Anchor, Anchored, EventLog, LedgerView
 
@@ -90,15 +92,15 @@ class AnchorDuty:
                     advice="It binds all the same. Send the very same event again to get its receipt.",
                 ) from error
 
-    def accept(self) -> Anchored | None:
-        """Put the anchor aside, whatever it says, and return what it said if it can be read."""
+    def accept(self, reason: str) -> e.LossAccepted:
+        """Put the anchor aside, whatever it says, and return what to enter once the exchange goes on without what is lost."""
         journal = self._journal()
         try:
             lost = self._anchor.read(journal)
-        except Halted:
+        except Halted:  # it cannot be read, which is why the loss is accepted
             lost = None
         self._anchor.put_aside(journal)
-        return lost
+        return e.LossAccepted(lost.next if lost else 0, (lost.frontier if lost else Frontier()).head(), reason)
 
     def _journal(self) -> str:
         self._id = self._id or self._log.identity(JOURNAL.topic)

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 
 from comity.acts.clock import TimeKeeping
 from comity.acts.people import People
-from comity.acts.searches import Exposure
+from comity.acts.searches import Exposures
 from comity.domain.ids import RecordId
 from comity.ports import EventLog, Identity, LedgerView
 from comity.projection.fsck import Finding
@@ -29,7 +29,7 @@ class OperationServices:
     clock: TimeKeeping
     people: People
     status: Callable[[], Mapping[str, Any]]
-    exposures: Callable[[RecordId], Sequence[Exposure]]
+    exposures: Callable[[RecordId], Exposures]
     fsck: Callable[[], Sequence[Finding]]
     rebuild: Callable[[str], None]
     sweep: Callable[[], Mapping[str, int]]

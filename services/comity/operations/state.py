@@ -55,15 +55,21 @@ def list_exposures(
     page: Page,
     record: Annotated[str, Path(json_schema_extra={"pattern": "^[0-9a-f]{32}$"}, description="As `comity enrol` printed it.")],
 ) -> list[m.ExposureOut]:
-    """List who was shown a record, newest first: what no order can take back."""
+    """List who was shown a record, newest first: what no order can take back.
+
+    Where searches could not be read, which may have shown it as well, a line at position 0 says how many.
+    """
     try:
-        known = record_id(record)
+        exposed = services.exposures(record_id(record))
     except ValueError as error:
         raise InvalidInput(f"{error}.", advice="Send it as `comity enrol` and previews print it.") from None
     found = [
         m.ExposureOut(position=x.place, what=x.what, search_id=x.search_id, requester=x.requester, user=x.user, purpose=x.purpose)
-        for x in services.exposures(known)
+        for x in exposed
     ]
+    if exposed.unread:
+        what = f"unknown: {exposed.unread} searches could not be read, their keys are gone"
+        found.append(m.ExposureOut(position=0, what=what, search_id="", requester="", user="", purpose=""))
     return list(page.cut(found, lambda one: (one.position, one.what, one.search_id), newest=True))
 
 

@@ -88,6 +88,10 @@ class LedgerView(Protocol):
         """Return the first ticks and rulings' rows entered at a position or after it, oldest first."""
         ...
 
+    def newest(self, kind: type[RowT], count: int) -> tuple[RowT, ...]:
+        """Return the newest rows of one kind, newest first."""
+        ...
+
     def signing_keys(self) -> tuple[Key, ...]:
         """Return every signing key, past ones too."""
         ...

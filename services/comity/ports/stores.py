@@ -35,6 +35,10 @@ class KeyVault(Protocol):
         """Return the wrapped key as it stands in the vault's file, for byte scans; None where there is none."""
         ...
 
+    def shredded(self, prefix: str) -> Collection[str]:
+        """Return the names under a prefix whose keys were destroyed."""
+        ...
+
     def missing(self, names: Collection[str]) -> Collection[str]:
         """Return which of these names were never issued here, nor shredded: their keys are not in this file."""
         ...
@@ -57,6 +61,10 @@ class PhotoStore(Protocol):
 
     def get(self, name: str) -> bytes | None:
         """Return the ciphertext, or None."""
+        ...
+
+    def has(self, name: str) -> bool:
+        """Say whether there is a ciphertext of this name, without reading it."""
         ...
 
     def delete(self, prefix: str) -> int:

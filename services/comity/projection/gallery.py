@@ -87,17 +87,37 @@ class GalleryProjection:
         self._marks = Marks(1, "", {})
 
     def load(self) -> None:
-        """Fill the resident scan from the store, at start."""
-        mixed: set[RecordId] = set()
+        """Fill the resident scan from the store, at start.
+
+        Where a record is there in two editions, or in an older version than was admitted, the store is of several ages: its
+        records go, and the log is read anew.
+        """
+        doubtful: set[RecordId] = set()
         for batch in self._store.all():
-            mixed |= self._mixed(batch)
+            doubtful |= self._mixed(batch)
             self._scan.put(batch)
-        if mixed:  # another program's doing, or a damaged file: the log says what stands
-            logger.warning("records of several versions in the gallery", kind="gallery")
+        doubtful |= self._outdated()
+        if doubtful:
+            logger.warning("older versions in the gallery: the log is read anew", kind="gallery")
             if (marks := self._store.marks()) is not None:
                 self._store.mark(Marks(marks.generation, marks.source, {}))
-            self._store.forget(mixed)
-            self._scan.forget(mixed)
+            self._store.forget(doubtful)
+            self._scan.forget(doubtful)
+        self._forget_erased()
+
+    def _forget_erased(self) -> None:
+        """Forget whatever of erased records came back with an older store: the vault knows every key that was shredded."""
+        names = self._vault.shredded(record_key(RecordId("")))
+        erased = [RecordId(name.rpartition("/")[2]) for name in names]
+        if came_back := [record for record in erased if self._scan.edition(record) is not None]:
+            self._store.forget(came_back)
+            self._scan.forget(came_back)
+
+    def _outdated(self) -> set[RecordId]:
+        """Return the corrected records of which an older version is held; only a correction leaves one."""
+        corrected = {row.record_id: row.version for row in self._ledger.every(Record) if row.version > 1}
+        held = {record: self._scan.edition(record) for record in corrected}
+        return {record for record, edition in held.items() if edition is not None and edition.version < corrected[record]}
 
     def starts(self) -> Mapping[Stream, int]:
         """Say where to go on. Raises Halted where the store was read from another log, or is ahead of this one."""

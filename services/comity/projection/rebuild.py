@@ -18,7 +18,7 @@ from comity.projection.projector import Follows
 from comity.projection.replay import replay
 from comity.projection.watch import PositionWatch
 
-LEDGER, GALLERY = "ledger", "gallery"
+LEDGER, GALLERY, PHOTOGRAPHS = "ledger", "gallery", "photographs"
 CATCH_UP_SECONDS = 600.0  # how long a view made anew may take until it has read the log's end
 LOOK_SECONDS = 0.05
 Pause = Callable[[str], AbstractContextManager[None]]
@@ -39,6 +39,10 @@ class Rebuilds:
     paused: Pause
     beside: Callable[[], AbstractContextManager[Ledger]]
     turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, view: str) -> None:
+        """Make one view anew."""
+        {LEDGER: self.ledger, GALLERY: self.gallery, PHOTOGRAPHS: self.photographs}[view]()
 
     def ledger(self) -> None:
         """Build the ledger beside the one in use, and swap.

@@ -148,6 +148,13 @@ class SqlLedger:
             last = rows[-1]["place"]
             yield from (kind(**{k: v for k, v in row.items() if k != "place"}) for row in rows)
 
+    def newest(self, kind: type[Row], count: int) -> tuple[Row, ...]:
+        """Return the newest rows of one kind, newest first."""
+        table = TABLES[kind]
+        with self._engine.begin() as connection:
+            query = select(*_columns(kind)).order_by(table.c.place.desc()).limit(count)
+            return tuple(kind(**row) for row in connection.execute(query).mappings())
+
     def ticks_before(self, position: int, count: int) -> tuple[p.Tick, ...]:
         """Return the newest ticks and rulings' rows entered before a position, oldest first."""
         with self._engine.begin() as connection:

@@ -7,13 +7,17 @@ import time
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from builders import COURT, MADISON, MILWAUKEE, House
+from builders import COURT, MADISON, MILWAUKEE, ORIGIN, House, booking
+from comity.client import MachineKey, Publisher
 from comity.domain import entries as e
-from comity.domain.ids import UserId
+from comity.domain.ids import RecordId, UserId
 from comity.domain.log import JOURNAL
 from comity.domain.posting import Exchange as ExchangeRow
+from comity.errors import NotSignedIn
 from comity.wire import assertion
 from comity.wire.envelope import from_entry
 from comity.wire.signing import SigningKey
@@ -128,3 +132,43 @@ def test_a_key_that_proves_nothing_is_refused(chief: TestClient) -> None:
 def test_people_are_not_machines(house: House, chief: TestClient) -> None:
     register(chief, "Unlisted", SigningKey.generate())
     assert "Unlisted" not in {person.name for person in house.exchange.identity.people()}
+
+
+# --- the client ---
+
+
+def machine_publisher(house: House, chief: TestClient, name: str) -> tuple[Publisher, str, list[str]]:
+    """Return a publisher that signs in as a machine, the machine's id, and the paths that it asked."""
+    key, asked = SigningKey.generate(), list[str]()
+    made = register(chief, name, key).json()
+    app = Starlette(routes=[Mount("/intake", house.intake_app)])
+    client = TestClient(app)
+    client.event_hooks["request"].append(lambda request: asked.append(request.url.path))
+    who = MachineKey(made["machine_id"], made["exchange_id"], key)
+    return Publisher(ORIGIN, who, house.exchange.keyring.signer(MILWAUKEE), MILWAUKEE, client=client), made["machine_id"], asked
+
+
+def test_a_publisher_signs_in_by_itself_once_and_publishes(house: House, chief: TestClient) -> None:
+    publisher, _, asked = machine_publisher(house, chief, "Publishes")
+    with publisher:
+        receipt = publisher.publish(booking(21, "MACHINE-1"))
+        assert publisher.standing(RecordId(str(receipt.record_id)))["state"] in ("waiting", "admitted")
+    assert asked.count("/intake/v1/sessions") == 1
+
+
+def test_a_publisher_renews_what_is_about_to_end_and_what_has_ended(
+    house: House, chief: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher, machine, asked = machine_publisher(house, chief, "Renews")
+    with publisher:
+        publisher.standing(RecordId("0" * 32))
+        house.exchange.identity.machines.sign_out(publisher._session.token())  # as if the exchange had ended it
+        publisher.standing(RecordId("0" * 32))
+        assert asked.count("/intake/v1/sessions") == 2
+        soon = time.monotonic() + 14 * 60
+        monkeypatch.setattr("comity.client.machine.time.monotonic", lambda: soon)
+        publisher.standing(RecordId("0" * 32))
+        assert asked.count("/intake/v1/sessions") == 3
+        assert chief.delete(f"/v1/machines/{machine}").status_code == 200
+        with pytest.raises(NotSignedIn):
+            publisher.standing(RecordId("0" * 32))

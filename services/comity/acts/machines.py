@@ -79,7 +79,7 @@ class MachineAccess:
         try:
             own = machine_of(assertion)
             key = self._key(own)
-            said = verified(assertion, own, key, self._audience(), self.now().timestamp())
+            said = verified(assertion, own, key, self.audience(), self.now().timestamp())
         except BadAssertion as error:
             raise NotSignedIn(f"The assertion is not accepted: {error}.", advice="/intake/docs says what it must hold.") from None
         return self.machines.sign_in(own, said.jti, said.until)
@@ -95,7 +95,8 @@ class MachineAccess:
     def _takes_part(self, party: str) -> bool:
         return bool(self.ledger.rows(Agency, ori=party)) or bool(self.ledger.rows(Court, court_id=party))
 
-    def _audience(self) -> str:
+    def audience(self) -> str:
+        """Return the id of the exchange that assertions are for."""
         return self.ledger.rows(Exchange)[0].exchange_id
 
     def _enter(self, machine: UserId, party: str, roles: Collection[str], action: str, by: Person) -> None:

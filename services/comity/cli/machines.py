@@ -39,7 +39,11 @@ def add(
     where = (
         f"Its key lies in {key}: take it to the system, and leave no copy." if key else "It signs with its own key, elsewhere."
     )
-    emit(state(ctx), done, lambda: say(f"{name} may sign in for {party}, as {done['machine_id']}.", where))
+    emit(
+        state(ctx),
+        done,
+        lambda: say(f"{name} may sign in for {party}, as {done['machine_id']}, at the exchange {done['exchange_id']}.", where),
+    )
 
 
 @machine.command("list", epilog="Example: comity machine list")

@@ -19,10 +19,11 @@ from typing import Any, Self
 import httpx2
 import stamina
 
+from comity.client.machine import MachineKey, Session
 from comity.client.problems import error_of
 from comity.domain.entries import BlindIndex, Event, IndexKind, RecordClass, ShareGranted, ShareRevoked
 from comity.domain.ids import GrantId, Ori, RecordId
-from comity.errors import ComityError, InvalidInput, Unavailable
+from comity.errors import ComityError, InvalidInput, NotSignedIn, Unavailable
 from comity.wire.booking import Booking, sealed
 from comity.wire.codec import Unencodable
 from comity.wire.envelope import to_entry
@@ -66,15 +67,16 @@ class Publisher:
     """One agency's way into the exchange. Thread-safe; use it in a ``with`` block, or close it.
 
     ``base_url`` is the exchange's own address, as `comity up` prints it, or as a proxy serves it under a path.
-    ``session_token`` is that of a person with the role agency-writer (for grants: agency-administrator). ``exchange_id`` is the
-    exchange that signatures are good at; without one the exchange is asked, once. ``client`` replaces the HTTP client,
-    ``clock_ms`` the clock, for tests.
+    ``session`` is a machine's key, by which it signs in and stays so, or a token of a session that somebody else opened. Either
+    has the role agency-writer (for grants: agency-administrator). ``exchange_id`` is the exchange that signatures are good at;
+    without one the machine's is, or the exchange is asked, once. ``client`` replaces the HTTP client, ``clock_ms`` the clock,
+    for tests.
     """
 
     def __init__(
         self,
         base_url: str,
-        session_token: str,
+        session: str | MachineKey,
         signer: SigningKey,
         ori: Ori,
         *,
@@ -83,9 +85,9 @@ class Publisher:
         client: httpx2.Client | None = None,
     ) -> None:
         self._signer, self._ori, self._clock_ms = signer, ori, clock_ms
-        self._exchange_id = exchange_id
+        self._exchange_id = exchange_id or (session.exchange_id if isinstance(session, MachineKey) else None)
         self._http = client or httpx2.Client(base_url=_exchange(base_url), timeout=TIMEOUT_SECONDS)
-        self._authorization = {"authorization": f"Bearer {session_token}"}
+        self._session = Session(session, self._sign_in)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -184,12 +186,24 @@ class Publisher:
 
     def _ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **body: Any) -> Any:  # noqa: ANN401
         """Return an answer's JSON; try again on 503 and on broken connections: everything asked here may be asked twice."""
-        said = {**self._authorization, **(headers or {})}
         # A context, not the decorator: that one's default hook logs the arguments.
         for attempt in stamina.retry_context(on=Unavailable, attempts=ATTEMPTS, wait_max=WAIT_SECONDS_MAX):
             with attempt:
-                return self._once(method, path, said, body)
+                return self._known(method, path, headers or {}, body)
         raise AssertionError("stamina returns or raises")
+
+    def _known(self, method: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        """Ask as whoever is signed in; where that has ended, sign in once more."""
+        token = self._session.token()
+        try:
+            return self._once(method, path, {"authorization": f"Bearer {token}", **headers}, body)
+        except NotSignedIn:
+            if not self._session.ended(token):
+                raise
+        return self._once(method, path, {"authorization": f"Bearer {self._session.token()}", **headers}, body)
+
+    def _sign_in(self, said: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        return self._once("POST", f"{INTAKE}/sessions", {}, {"json": said})
 
     def _once(self, method: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Any:  # noqa: ANN401
         try:

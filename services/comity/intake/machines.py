@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Response
 
 from comity.domain.roles import ADMINISTRATOR, AGENCY_ADMINISTRATOR
 from comity.intake import models as m
-from comity.intake.services import BASE, Services
+from comity.intake.services import BASE, IntakeServices, Services
 from comity.ports import Machine, Person
 from comity.web.once import Key, again, made
 from comity.web.paging import LISTED, Page
@@ -32,7 +32,7 @@ def add_machine(sent: m.MachineIn, person: Chief, services: Services, key: Key, 
         before = claim.answered(m.MachineOut)
         raw = base64.b64decode(sent.public_key)
         done = before or claim.keep(
-            _told(services.machines.register(person, sent.party or person.party, sent.name, sent.roles, raw))
+            _told(services, services.machines.register(person, sent.party or person.party, sent.name, sent.roles, raw))
         )
     made(response, f"{BASE}/machines/{done.machine_id}", again=before is not None)
     return done
@@ -42,22 +42,22 @@ def add_machine(sent: m.MachineIn, person: Chief, services: Services, key: Key, 
 def list_machines(person: Chief, services: Services, page: Page) -> list[m.MachineOut]:
     """List my party's machines, revoked ones too; the exchange's administrator sees everybody's."""
     rows = page.cut(services.machines.of(person), lambda one: (one.person.party, one.person.name, one.person.user_id))
-    return [_told(machine) for machine in rows]
+    return [_told(services, machine) for machine in rows]
 
 
 @router.get("/machines/{machine_id}", responses=documented(404), summary="A machine")
 def read_machine(machine_id: MachinePath, person: Chief, services: Services) -> m.MachineOut:
     """Show a machine that I administer."""
-    return _told(services.machines.one(person, machine_id))
+    return _told(services, services.machines.one(person, machine_id))
 
 
 @router.delete("/machines/{machine_id}", responses=documented(404), summary="Shut a machine out")
 def revoke_machine(machine_id: MachinePath, person: Chief, services: Services) -> m.MachineOut:
     """Shut a machine out from here on: its sessions end at once, and its key opens none again."""
-    return _told(services.machines.revoke(person, machine_id))
+    return _told(services, services.machines.revoke(person, machine_id))
 
 
-def _told(machine: Machine) -> m.MachineOut:
+def _told(services: IntakeServices, machine: Machine) -> m.MachineOut:
     return m.MachineOut(
         machine_id=machine.person.user_id,
         name=machine.person.name,
@@ -65,4 +65,5 @@ def _told(machine: Machine) -> m.MachineOut:
         roles=sorted(machine.person.roles),
         public_key=base64.b64encode(machine.public_key).decode(),
         revoked=machine.revoked,
+        exchange_id=services.machines.audience(),
     )

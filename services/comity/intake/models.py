@@ -378,6 +378,7 @@ class MachineOut(BaseModel):
     roles: list[str]
     public_key: str
     revoked: bool
+    exchange_id: str = Field(description="The exchange that its assertions are for: their `aud`.")
 
 
 class WhoOut(BaseModel):

@@ -40,7 +40,15 @@ def test_help_lists_every_command_without_reading_any() -> None:
 
 @pytest.mark.parametrize("name", [n for n in COMMANDS if n != "demo"])
 def test_every_commands_help_has_an_example(name: str) -> None:
-    below = {"agency": "add", "court": "add", "user": "add", "clock": "show", "anchor": "show", "machine": "list"}
+    below = {
+        "agency": "add",
+        "court": "add",
+        "user": "add",
+        "key": "revoke",
+        "clock": "show",
+        "anchor": "show",
+        "machine": "list",
+    }
     words = [name, *([below[name]] if name in below else []), "--help"]
     ran = CliRunner().invoke(app, words)
     assert ran.exit_code == 0

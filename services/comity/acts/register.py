@@ -12,7 +12,7 @@ from comity.domain.ids import ExchangeId, KeyId, Ori, PartyId, is_ori
 from comity.domain.policy import REQUESTER_CLASSES, digest
 from comity.domain.posting import Agency, Court
 from comity.domain.rows import Exchange
-from comity.errors import Conflict, Halted, InvalidInput, Unavailable
+from comity.errors import Conflict, Halted, InvalidInput, NotFound, NotPermitted, Unavailable
 from comity.ports import LedgerView, Watch
 from comity.wire.curve import KEY_BYTES
 from comity.wire.keys import KEY_KNOWN, refuse_key
@@ -123,6 +123,24 @@ class Register:
         """Register a party's public key (Ed25519, 32 bytes), under its thumbprint or an id of the party's own."""
         own = self._check_key(public_key, kid)
         return self._enter(e.KeyRegistered(own, party, role, public_key), party)
+
+    def revoke(self, kid: KeyId, void_from: int | None = None) -> int:
+        """End a key; with ``void_from`` its unseals, lifts and grants from that position on never counted (rule 13).
+
+        Raises NotFound, NotPermitted (the administrator's and the exchange's own keys), InvalidInput (a place to come).
+        """
+        now = self._ledger.progress().next
+        held = next((key for key in self._ledger.signing_keys() if key.key_id == kid), None)
+        if held is None:
+            raise NotFound("There is no key of this id.", advice="A key's id is told where it is registered.")
+        if held.role not in (e.Role.AGENCY, e.Role.COURT):
+            raise NotPermitted("The exchange cannot go on without its own keys.", advice="Name an agency's or a court's key.")
+        if void_from is not None and not held.entered < void_from <= now:
+            raise InvalidInput(
+                "The place lies before the key's registration, or has not come yet.",
+                advice=f"Name a position from {held.entered + 1} to {now}: `comity journal` lists them.",
+            )
+        return self._enter(e.KeyRevoked(kid, void_from), held.party)
 
     def _half_done(self, party: str, same: bool) -> bool:  # noqa: FBT001 - a comparison just made
         """Say whether a party was entered in the same words, and its first key was not."""

@@ -56,6 +56,10 @@ class Api:
         """Put JSON in the place of what stands there, and return the answer."""
         return self.ask("PUT", path, json=body)
 
+    def content(self, path: str) -> bytes:
+        """Return the bytes that stand at a path. Raises as ``ask``."""
+        return self._request("GET", path).content
+
     def delete(self, path: str) -> Any:  # noqa: ANN401
         """Take something back, and return the answer."""
         return self.ask("DELETE", path)

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "clock": ("clock", "Show the exchange's clock; confirm a tick, or void wrong ones."),
     "agency": ("parties", "Register agencies, and list them."),
     "court": ("parties", "Register courts, and list them."),
+    "key": ("parties", "End a signing key that was stolen or is done with."),
     "user": ("people", "Let people sign in, give them roles, and shut them out."),
     "machine": ("machines", "Let records systems sign in by keys of their own, and list them."),
     "enrol": ("enrol", "Publish one booking, encrypted and signed on this machine."),
@@ -40,6 +41,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "find": ("orders", "Show which records a number finds, and where each stands; nothing is entered."),
     "seal": ("orders", "Enter a sealing order, after showing what it covers."),
     "expunge": ("orders", "Enter an expungement: hidden for ever, and destroyed."),
+    "orders": ("receipts", "List a party's orders as they stand now, newest first."),
+    "receipt": (
+        "receipts",
+        "Show an order as it stands now: what it covers, how it ended, how far its erasure is proven.",
+    ),
+    "certificate": ("receipts", "Show what was certified of an order's erasure: what was looked for, where, and what was found."),
+    "document": ("receipts", "Read the document back that came with an order: the very bytes."),
+    "lift": ("receipts", "End a provisional seal or a seal, from here on; an expungement has no end."),
     "policy": ("tables", "Show what may be searched for, and what each statute does."),
     "models": ("tables", "Fold the face models into the cache, once."),
 }

@@ -110,17 +110,21 @@ def expunge(  # noqa: PLR0913 - typer declares options by arguments
     agency: Agency = None,
     court_case: CourtCase = None,
     atn: Atn = None,
+    document: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, readable=True, help="The court's document; kept encrypted.")
+    ] = None,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
     """Enter an expungement: hidden for ever, and destroyed."""
     numbers = Numbers(booking, agency, court_case, atn)
     numbers.body()
+    paper = _read(document)
     with connect(state(ctx), CLERK, party=court) as api:
         preview = _preview(api, EXPUNGE, statute, numbers)
         if not dry_run and not yes:
             _ask(preview["shown"], again=numbers.typed())
-        receipt = None if dry_run else _press(api, preview["token"], None)
+        receipt = None if dry_run else _press(api, preview["token"], paper)
     _tell(state(ctx), preview["shown"], receipt, asked=not dry_run and not yes)
 
 

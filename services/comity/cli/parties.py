@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -19,6 +20,8 @@ agency = typer.Typer(no_args_is_help=True, help="Register agencies, and list the
 court = typer.Typer(no_args_is_help=True, help="Register courts, and list them.")
 app.add_typer(agency, name="agency")
 app.add_typer(court, name="court")
+key = typer.Typer(no_args_is_help=True, help="End a signing key that was stolen or is done with.")
+app.add_typer(key, name="key")
 
 PublicKey = Annotated[
     str | None,
@@ -92,3 +95,21 @@ def _register(said: State, what: str, party: str, body: dict[str, Any], public_k
     answer = {**body, **done, "key_held_here": held_here}
     where = "Its signing key lies in the home." if held_here else "It signs with its own key, elsewhere."
     emit(said, answer, lambda: say(f"{party} stands in the journal at position {done['position']}.", where))
+
+
+@key.command("revoke", epilog="Example: comity key revoke Zk3vPqYw9f0 --void-from 4711")
+def revoke(
+    ctx: typer.Context,
+    kid: Annotated[str, typer.Argument(help="The key's id, as the registration told it.", metavar="KID")],
+    void_from: Annotated[
+        int | None,
+        typer.Option(min=0, help="From this position on its unseals, lifts and grants never counted.", metavar="PLACE"),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Enter it without asking.")] = False,
+) -> None:
+    """End a key, and void what it loosened from a position on."""
+    with connect(state(ctx), ADMINISTRATOR) as api:
+        if not yes and typer.prompt("Type the key's id again to revoke it", err=True).strip() != kid:
+            raise InvalidInput("Not confirmed: nothing was entered.", advice="Run it again when you are sure.")
+        done = api.post(f"{INTAKE}/keys/{quote(kid, safe='')}/revocation", {"void_from": void_from})
+    emit(state(ctx), done, lambda: say(f"Key {kid} counts for nothing from position {done['position']} on."))

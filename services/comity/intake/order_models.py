@@ -1,10 +1,28 @@
-"""What is told of an order and of an erasure: the documents that a clerk downloads, as the API gives them."""
+"""What is told of an order and of an erasure, as a clerk downloads it; and what ends an order or a key."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LiftIn(BaseModel):
+    """The end of an order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    authority: str = Field(
+        default="", max_length=200, description="The decision that ends another party's order; empty for one's own."
+    )
+
+
+class RevocationIn(BaseModel):
+    """The end of a key, and from where on what it loosened is void."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    void_from: int | None = Field(default=None, ge=0, le=2**62, description="A position; null: only what comes from here on.")
 
 
 class EndedOut(BaseModel):

@@ -1,7 +1,8 @@
-"""Reading a party's own orders back: the list, a receipt, the court's document, the certificates of an erasure."""
+"""A party's own orders: the list, a receipt, the court's document, the certificates of an erasure; and the end of an order."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
@@ -10,11 +11,14 @@ from comity.domain.entries import OrderName
 from comity.domain.ids import OrderId, PartyId
 from comity.domain.roles import CLERK
 from comity.errors import NotFound
-from comity.intake.order_models import CertificateOut, OrderOut, OrderReceiptOut
-from comity.intake.services import IntakeServices, Services
+from comity.intake import models as m
+from comity.intake.events import receipt_of_order
+from comity.intake.order_models import CertificateOut, LiftIn, OrderOut, OrderReceiptOut
+from comity.intake.services import BASE, IntakeServices, Services
 from comity.ports import Person
 from comity.reads import documents
 from comity.reads.orders import Order, Receipt
+from comity.web.once import Key, again, made
 from comity.web.paging import LISTED, Page
 from comity.web.problem import documented
 from comity.web.session import role
@@ -59,6 +63,28 @@ def read_document(party: PartyPath, order_id: OrderPath, person: Clerk, services
     order = _receipt(services, person, party, order_id).order
     paper = services.seal.papers.document(order.name, order.document)
     return Response(paper, media_type="application/octet-stream", headers={"Content-Disposition": "attachment"})
+
+
+@router.post(
+    "/orders/{party}/{order_id}/lift",
+    status_code=201,
+    responses=documented(404, 409) | again(m.ReceiptOut),
+    summary="End an order",
+)
+def lift_order(
+    party: PartyPath, order_id: OrderPath, sent: LiftIn, person: Clerk, services: Services, key: Key, response: Response
+) -> m.ReceiptOut:
+    """End a seal or a provisional seal before its time, signed with the key of my party; an expungement has no end.
+
+    My own party's orders I end by their number. Another party's only a court ends, and names its `authority` for that.
+    """
+    name = OrderName(PartyId(party), OrderId(order_id))
+    with services.once(key, person, "lifts", party, order_id, sent.authority) as claim:
+        signer = services.keyring.signer(person.party)
+        lift = partial(services.lifting, name, signer, authority=sent.authority, lift_id=claim.id())
+        receipt = receipt_of_order(lift(party=person.party, user=person.user_id))
+    made(response, f"{BASE}/orders/{party}/{order_id}", again=receipt.repeated)
+    return receipt
 
 
 def _receipt(services: IntakeServices, person: Person, party: str, order_id: str) -> Receipt:

@@ -8,11 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Response
 
 from comity.domain.entries import Role
-from comity.domain.ids import END, Ori, PartyId
+from comity.domain.ids import END, KeyId, Ori, PartyId
 from comity.domain.posting import Agency, Court
 from comity.domain.roles import ADMINISTRATOR
 from comity.errors import NotFound
 from comity.intake import models as m
+from comity.intake.order_models import RevocationIn
 from comity.intake.services import BASE, Services
 from comity.ports import Person
 from comity.web.once import Key, again, made
@@ -104,6 +105,21 @@ def register_key(sent: m.KeyIn, person: Administrator, services: Services, respo
             return before
         position = services.register.key(PartyId(sent.party), Role(sent.role), raw, sent.kid)
         return claim.keep(m.RegisteredOut(position=position, kid=sent.kid or key_id(raw)))
+
+
+@router.post("/keys/{kid}/revocation", status_code=201, responses=documented(404, 409), summary="Revoke a key")
+def revoke_key(
+    kid: Annotated[str, Path(pattern=r"^[!-~]{1,128}$", description="The key's id.")],
+    sent: RevocationIn,
+    person: Administrator,
+    services: Services,
+) -> m.RegisteredOut:
+    """End a key: what it signs from here on counts for nothing.
+
+    With `void_from`, what it loosened from that position on (unseals, lifts, grants) never counted, as of any later place.
+    """
+    del person
+    return m.RegisteredOut(position=services.register.revoke(KeyId(kid), sent.void_from), kid=kid)
 
 
 @router.get("/keys/{kid}", responses=documented(404), summary="A public signing key")

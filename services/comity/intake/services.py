@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from comity.acts.enrol import Enrol
 from comity.acts.grant import Grants
 from comity.acts.indexes import Indexer
+from comity.acts.lift import Lifting
 from comity.acts.machines import MachineAccess
 from comity.acts.order import Orders
 from comity.acts.pace import Pace, looks
@@ -49,6 +50,11 @@ class IntakeServices:
     def grants(self) -> Grants:
         """Return the act that grants and revokes."""
         return Grants(ledger=self.ledger, orders=self.orders, now=self.now)
+
+    @property
+    def lifting(self) -> Lifting:
+        """Return the act that ends orders."""
+        return Lifting(journal=self.seal.previews.journal, ledger=self.ledger, orders=self.orders)
 
     @property
     def machines(self) -> MachineAccess:

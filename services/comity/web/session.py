@@ -75,7 +75,7 @@ def require(person: Person, *names: str) -> Person:
         )
     if not held:
         raise NotPermitted(
-            f"This needs the role {' or '.join(names)}.", advice="Ask your agency's administrator.", needs=" ".join(names)
+            f"This needs the role {' or '.join(names)}.", advice="Ask the exchange's administrator.", needs=" ".join(names)
         )
     return person
 

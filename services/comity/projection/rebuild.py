@@ -51,13 +51,18 @@ class Rebuilds:
         Raises Conflict where a rebuild is under way, Halted where the journal ends before its own end.
         """
         with self._alone():
-            with self.paused(LEDGER):
-                self.watch.fail("it is being made anew from the journal.")
-                goal = self.log.end(JOURNAL)
-                with self.beside() as fresh:
-                    if replay(self.log, fresh, goal) < goal:
-                        raise Halted("The journal could not be read to its end.", advice="Restore it; the ledger stands.")
-            self._catch_up(LEDGER)
+            try:
+                self._swap_ledger()
+            finally:  # whichever ledger it is now, its follower has begun before anybody asks it
+                self._catch_up(LEDGER)
+
+    def _swap_ledger(self) -> None:
+        with self.paused(LEDGER):
+            self.watch.fail("it is being made anew from the journal.")
+            goal = self.log.end(JOURNAL)
+            with self.beside() as fresh:
+                if replay(self.log, fresh, goal) < goal:
+                    raise Halted("The journal could not be read to its end.", advice="Restore it; the ledger stands.")
 
     def gallery(self) -> None:
         """Make the template store anew; the resident scan goes on serving what it holds, and then holds what the store does."""

@@ -41,7 +41,7 @@ def put_back(home: Path, aside: Path, *names: str) -> None:
 def test_each_store_from_before_the_order_is_brought_up_and_nothing_comes_back(
     home: Path, tmp_path: Path, faces: RememberedFaces, name: str
 ) -> None:
-    """Each alone; what comes back with it is looked for again, and certified once more."""
+    """Each alone; what keys and photographs come back are looked for again, and certified once more."""
     with running(home, faces) as exchange:
         record, _ = enrol(exchange, "A-1", 1, 1, owner=A)
         settle(exchange)
@@ -59,7 +59,8 @@ def test_each_store_from_before_the_order_is_brought_up_and_nothing_comes_back(
         assert kept_of(exchange, record) == {}
         scopes = [c.scope for c in certificates(exchange)]
         assert scopes[:2] == ["directed", "sweep"]
-        assert len(scopes) == (2 if name == "erasures" else 3)
+        # What the gallery brings back is forgotten as it is loaded, before an erasure could find anything of it.
+        assert len(scopes) == (2 if name in ("erasures", "gallery.db") else 3)
 
 
 def test_a_start_reads_what_is_new_alone(home: Path, faces: RememberedFaces) -> None:

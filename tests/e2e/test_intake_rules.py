@@ -90,8 +90,9 @@ def test_versions_in_one_batch_are_told_apart(exchange: Exchange) -> None:
     record, first = prepared(exchange, booking(8, number))
     _, other = prepared(exchange, booking(8, number, version=2, photographs=(photograph(8, 3),)))
     stream = exchange.log.streams(Topic.TEMPLATES)[0]
+    now_ms = round(exchange.now().timestamp() * 1000)  # an enrolment is judged by the keys of its own time
     placed = [
-        Placed(entry, replace(stream, topic=Topic.ENROLMENTS), 900 + n, 0) for n, entry in enumerate((second, first, other))
+        Placed(entry, replace(stream, topic=Topic.ENROLMENTS), 900 + n, now_ms) for n, entry in enumerate((second, first, other))
     ]
     waiting: list[e.AdmittedRecord] = []
     for one in placed:

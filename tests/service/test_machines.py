@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -166,7 +167,8 @@ def test_a_publisher_renews_what_is_about_to_end_and_what_has_ended(
         publisher.standing(RecordId("0" * 32))
         assert asked.count("/intake/v1/sessions") == 2
         soon = time.monotonic() + 14 * 60
-        monkeypatch.setattr("comity.client.machine.time.monotonic", lambda: soon)
+        # The client's clock alone: the exchange's threads wait by the real one.
+        monkeypatch.setattr("comity.client.machine.time", SimpleNamespace(monotonic=lambda: soon))
         publisher.standing(RecordId("0" * 32))
         assert asked.count("/intake/v1/sessions") == 3
         assert chief.delete(f"/v1/machines/{machine}").status_code == 200

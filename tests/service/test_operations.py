@@ -21,6 +21,9 @@ def test_every_answer_has_a_shape(operator: TestClient) -> None:
     for path, operations in api["paths"].items():
         for method, operation in operations.items():
             done = next(answer for status, answer in sorted(operation["responses"].items()) if status < "300")
+            if "content" not in done:  # 204: there is nothing to say
+                assert method == "delete", (path, method)
+                continue
             shape = done["content"]["application/json"]["schema"]
             assert "$ref" in shape.get("items", shape), (path, method)
             assert operation["summary"]

@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -134,7 +134,7 @@ class EncoderDuty:
             self.quarantine.put_aside(placed, "not-an-enrolment", f"{type(event).__name__} does not belong here")
             return PUSHED
         try:
-            self._check_signer(envelope, event, datetime.fromtimestamp(placed.appended_at_ms / 1000, UTC))
+            self._check_signer(envelope, event, placed.appended_at)
             self._check_owner(event, waiting)
             return self._unless_shredded(event, placed.entry, waiting)
         except RejectedEnrolment as error:

@@ -168,7 +168,7 @@ def test_a_publisher_renews_what_is_about_to_end_and_what_has_ended(
         assert asked.count("/intake/v1/sessions") == 2
         soon = time.monotonic() + 14 * 60
         # The client's clock alone: the exchange's threads wait by the real one.
-        monkeypatch.setattr("comity.client.machine.time", SimpleNamespace(monotonic=lambda: soon))
+        monkeypatch.setattr("comity.client.machine.time", SimpleNamespace(monotonic=lambda: soon, time=time.time))
         publisher.standing(RecordId("0" * 32))
         assert asked.count("/intake/v1/sessions") == 3
         assert chief.delete(f"/v1/machines/{machine}").status_code == 200

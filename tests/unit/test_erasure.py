@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,10 +86,10 @@ def test_a_job_that_failed_goes_by_itself_and_later(monkeypatch: pytest.MonkeyPa
     assert states.failure == "1 of the erasures fail: the disk"
     for name in ("a", "c"):
         states.put(job(name), Phase.CERTIFIED)
-    monkeypatch.setattr("time.monotonic", lambda: 1e12)
+    monkeypatch.setattr("comity.duties.purge.states.time", SimpleNamespace(monotonic=lambda: 1e12))
     assert [j.name for j in together(states.due(), 10, 10)] == ["b"]
     states.failed(job("b"), "bytes still found", Phase.FOUND)
-    monkeypatch.setattr("time.monotonic", lambda: 2e12)
+    monkeypatch.setattr("comity.duties.purge.states.time", SimpleNamespace(monotonic=lambda: 2e12))
     assert [state.tries for state in states.due()] == [2]
     assert states.told()["wanting"][0]["state"] == "bytes still found"
 

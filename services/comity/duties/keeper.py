@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import structlog
 
 from comity.acts.alarms import Alarms
+from comity.acts.journal import verify_own
 from comity.domain import entries as e
 from comity.domain.ids import RecordId, kept_name, record_id, record_key
 from comity.domain.log import Batch, Entry, Placed, Stream, Topic
@@ -27,7 +28,7 @@ from comity.domain.posting import Record
 from comity.duties.quarantine import Quarantine
 from comity.ports import KeyVault, PhotoStore, Positions
 from comity.wire.codec import Undecodable
-from comity.wire.envelope import Envelope, from_entry
+from comity.wire.envelope import from_entry
 from comity.wire.signing import BadSignature
 
 logger = structlog.get_logger(__name__)
@@ -104,7 +105,7 @@ class Keeper:
             return ("tombstone", "No expungement erased this record.") if self.is_kept(entry.key) else None
         try:
             envelope = from_entry(entry)
-            self._verify(envelope)
+            verify_own(self.quarantine.ledger, envelope, placed)
         except Undecodable as error:
             return "undecodable", str(error)
         except BadSignature as error:
@@ -116,12 +117,6 @@ class Keeper:
         if row is not None and (isinstance(event, e.EnrolmentRejected) or event.version < row.version):
             return "overtaken", "A newer version of this record stands."
         return None
-
-    def _verify(self, envelope: Envelope) -> None:
-        for key in self.quarantine.ledger.signing_keys():
-            if key.key_id == envelope.kid and key.role is e.Role.EXCHANGE:
-                return envelope.verify(key.public_key, self.quarantine.journal.exchange_id)
-        raise BadSignature("another key signed")
 
     def _standing(self, record: RecordId | None) -> Record | None:
         """Return the newest version that was admitted."""

@@ -21,7 +21,7 @@ import numpy as np
 import structlog
 
 from comity.acts.alarms import Alarms
-from comity.acts.journal import exchange_of
+from comity.acts.journal import verify_own
 from comity.domain import entries as e
 from comity.domain.ids import RecordId, record_key, template_context
 from comity.domain.log import Batch, Placed, Stream, Topic
@@ -42,12 +42,14 @@ from comity.ports import (
 )
 from comity.wire import sealing
 from comity.wire.codec import Undecodable
-from comity.wire.envelope import Envelope, from_entry
+from comity.wire.envelope import from_entry
 from comity.wire.signing import BadSignature
 
 logger = structlog.get_logger(__name__)
 
 NAME = "gallery"
+DIMENSION = 128  # of a template, as the port says
+UNIT_TOLERANCE = 1e-3  # float32 of a normalised vector is far nearer; what the scan refuses is farther
 PARTITION_BITS, PHOTO_BITS = 48, 3  # a template's id: partition, position, number of its photograph (0-7)
 
 
@@ -197,8 +199,8 @@ class GalleryProjection:
             return None
         try:
             envelope = from_entry(placed.entry)
-            envelope.verify(self._public_key(envelope), exchange_of(self._ledger))
-        except (Undecodable, BadSignature, NotFound):
+            verify_own(self._ledger, envelope, placed)
+        except (Undecodable, BadSignature):
             logger.warning("template entry passed over", topic=placed.stream.topic, position=placed.position)
             return None
         event = envelope.event
@@ -209,7 +211,8 @@ class GalleryProjection:
     def _open(self, read: _Extracted) -> list[StoredTemplate]:
         try:
             key = self._vault.open(record_key(read.event.record_id))
-            return [self._template(read, sealed, key) for sealed in read.event.templates]
+            opened = [self._template(read, sealed, key) for sealed in read.event.templates]
+            return [template for template in opened if template is not None]
         except KeyShredded:
             return []
         except (NotFound, sealing.Unsealable):
@@ -217,18 +220,24 @@ class GalleryProjection:
             self._alarms.sound("templates", what, "Restore the newest vault.db, then: comity rebuild gallery.")
             return []
 
-    def _template(self, read: _Extracted, sealed: e.SealedTemplate, key: bytes) -> StoredTemplate:
+    def _template(self, read: _Extracted, sealed: e.SealedTemplate, key: bytes) -> StoredTemplate | None:
         event = read.event
         context = template_context(event.record_id, event.version, sealed.photo)
-        vector = np.frombuffer(sealing.unseal(key, sealed.ciphertext, context=context), dtype=np.float32)
+        octets = sealing.unseal(key, sealed.ciphertext, context=context)
+        if not _is_template(octets):  # whoever held the keys: what no store takes must not stop all that follows
+            logger.warning("no template: passed over", topic=read.placed.stream.topic, position=read.placed.position)
+            return None
+        vector = np.frombuffer(octets, dtype=np.float32)
         block = Block(event.owner, str(event.record_class))
         return StoredTemplate(template_id(read.placed, sealed.photo), event.record_id, block, sealed.photo, vector, event.version)
 
-    def _public_key(self, envelope: Envelope) -> bytes:
-        for key in self._ledger.signing_keys():
-            if key.key_id == envelope.kid and key.role is e.Role.EXCHANGE:
-                return key.public_key
-        raise NotFound("The templates' signer is not the exchange.")
+
+def _is_template(octets: bytes) -> bool:
+    """Say whether bytes are a template of this gallery: float32 of the one dimension, finite, of unit length."""
+    if len(octets) != DIMENSION * np.dtype(np.float32).itemsize:
+        return False
+    length = float(np.linalg.norm(np.frombuffer(octets, dtype=np.float32).astype(np.float64)))
+    return abs(length - 1.0) <= UNIT_TOLERANCE
 
 
 def _name(stream: Stream) -> str:

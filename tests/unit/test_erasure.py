@@ -45,7 +45,7 @@ def row(entered: int, part: int, scope: str, found: int) -> Certificate:
     ],
 )
 def test_certificates_come_to_the_worst_of_their_parts(rows: list[Certificate], told: Erasure) -> None:
-    assert erasure(rows) == told
+    assert erasure(rows, 1) == told
 
 
 def job(name: str = "1-1-0", records: int = 1, **changed: object) -> Job:
@@ -118,3 +118,9 @@ def test_a_mark_lies_with_its_store_and_is_none_where_it_cannot_be_read(tmp_path
     vault = SqliteKeyVault(tmp_path / "vault.db", bytes(32))
     assert VaultErasureMark(vault).load() == 9
     vault.close()
+
+
+def test_an_order_that_names_nothing_here_is_not_under_way() -> None:
+    """What is said on a receipt is so: for such an order no certificate would ever follow."""
+    assert erasure([], 0) is Erasure.NOTHING
+    assert erasure([], 2) is Erasure.UNDER_WAY

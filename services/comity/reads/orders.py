@@ -119,8 +119,9 @@ class OrderBook:
             raise NotFound("There is no such order of yours.", advice="Open it from your list of orders.")
         order = self._order(rows[0], self._ending(rows[:1]))
         certified = self._ledger.rows(Certificate, party=name.party, order_id=name.order_id)
-        proven = str(erasure(certified)) if order.kind == EXPUNGES else ""
-        return Receipt(order, seen[0], self._coverage(rows), proven, self._certificates(certified))
+        covers = self._coverage(rows)
+        proven = str(erasure(certified, sum(covers.named.values()))) if order.kind == EXPUNGES else ""
+        return Receipt(order, seen[0], covers, proven, self._certificates(certified))
 
     def _ending(self, orders: Sequence[Suppression]) -> Facts:
         """Return the facts that say of these orders whether they ended: lifts, revocations, the clock."""

@@ -96,13 +96,15 @@ def founded() -> Core:
     """Return a journal in which B may search A's records."""
     core = Core()
     core.say(founding()[0][0], ADMINISTRATOR)
+    for agency in (A, B):
+        core.say(e.AgencyRegistered(agency, "an agency", "county"), ADMINISTRATOR)
+    for court in (COURT, OTHER_COURT):
+        core.say(e.CourtRegistered(court, "a court"), ADMINISTRATOR)
     for party, role in ((EXCHANGE, e.Role.EXCHANGE), (A, e.Role.AGENCY), (B, e.Role.AGENCY), (COURT, e.Role.COURT)):
         core.say(registered(party, role), ADMINISTRATOR)
     core.say(registered(OTHER_COURT, e.Role.COURT), ADMINISTRATOR)
     for thief, victim, role in ((COURTS_THIEF, COURT, e.Role.COURT), (AGENCYS_THIEF, A, e.Role.AGENCY)):
         core.say(e.KeyRegistered(key(thief).kid, PartyId(victim), role, key(thief).public_bytes), ADMINISTRATOR)
-    for agency in (A, B):
-        core.say(e.AgencyRegistered(agency, "an agency", "county"), ADMINISTRATOR)
     core.say(FIRST_TICK)
     for number in PRESENT:
         core.say(admitted(number))

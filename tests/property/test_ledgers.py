@@ -55,8 +55,8 @@ def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
             refused[at] = UNPROVEN[one.harm]
         elif one.harm == "renamed" and own is not None:
             refused[at] = "id-differs"
-        elif isinstance(one.event, e.KeyRegistered) and (one.event.kid,) in memory.rows[p.Key]:
-            refused[at] = "key-known"
+        elif (known := registered_before(memory, one.event)) is not None:
+            refused[at] = known
         elif isinstance(one.event, COUNTED_ONCE) and (one.party, own) in taken:
             refused[at] = "repeated" if taken[one.party, str(own)] == one.event else "same-id"
         else:
@@ -72,6 +72,19 @@ def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
             clock.committed()
         clock.passed(one.appended_at)
     return memory, refused
+
+
+def registered_before(memory: p.MemoryLedger, event: e.JournalEntry) -> str | None:
+    """Return why a registration counts nothing the second time."""
+    match event:
+        case e.AgencyRegistered(ori) if (ori,) in memory.rows[p.Agency]:
+            return "party-known"
+        case e.CourtRegistered(court) if (court,) in memory.rows[p.Court]:
+            return "party-known"
+        case e.KeyRegistered(kid) if (kid,) in memory.rows[p.Key]:
+            return "key-known"
+        case _:
+            return None
 
 
 @pytest.fixture(scope="module")

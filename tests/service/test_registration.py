@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from builders import COURT
+from builders import COURT, House
+from comity.acts.register import ADMINISTRATOR
+from comity.domain import entries as e
+from comity.domain.ids import KeyId, Ori, PartyId
+from comity.domain.log import JOURNAL
+from comity.wire import codec
 from comity.wire.signing import SigningKey
+from exchange import read
 
 
 def key() -> str:
@@ -47,3 +53,27 @@ def test_two_courts_ids_differ_by_more_than_their_case(administrator: TestClient
 def test_an_agency_is_not_registered_under_such_a_name(administrator: TestClient, name: str) -> None:
     asked = {"ori": "WI0990000", "name": name, "requester_class": "county", "public_key": key()}
     assert administrator.post("/v1/agencies", json=asked).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [
+        (e.CourtRegistered(PartyId("exchange"), "Some court"), 403),
+        (e.CourtRegistered(PartyId("Y-CC"), "Cou\u202ert"), 403),
+        (e.AgencyRegistered(Ori("WI0990009"), "Some police", "no-such-class"), 403),
+        (e.CourtRegistered(PartyId(COURT.lower()), "A twin"), 409),
+        (e.KeyRegistered(KeyId("own-key-1"), PartyId("X-CC"), e.Role.COURT, SigningKey.generate().public_bytes), 409),
+    ],
+    ids=str,
+)
+def test_a_signed_registration_obeys_what_the_form_obeys(
+    house: House, administrator: TestClient, event: e.Party, status: int
+) -> None:
+    exchange = house.exchange
+    before = exchange.log.end(JOURNAL)
+    entry = exchange.journal.entry(event, key="x", signer=exchange.keyring.signer(ADMINISTRATOR), source="//x", own_id="e-1")
+    headers = {name.replace("_", "-"): value.decode() for name, value in entry.headers}
+    refused = administrator.post("/v1/events", content=entry.value or b"", headers=headers)
+    assert refused.status_code == status, refused.text
+    kinds = [codec.type_of(placed.entry.value or b"") for placed in read(exchange, JOURNAL)[before:]]
+    assert type(event) not in kinds  # nor is it entered to be refused there

@@ -21,7 +21,8 @@ from journals import BASE, COURT, A, B, grant, lift, unseal
 from strategies import events, events_of
 
 JOURNAL_TYPES: tuple[type, ...] = typing.get_args(e.JournalEntry)
-OWN_REASONS = ("not-yours", "no-authority", "unlawful-grant")  # an entitled role, the wrong words
+# An entitled role, the wrong words.
+OWN_REASONS = ("not-yours", "no-authority", "unlawful-grant", "improper-party")
 OUTSIDE: tuple[type, ...] = (e.RecordEnrolled, e.TemplatesExtracted, e.EnrolmentRejected)
 
 

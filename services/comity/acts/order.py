@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from comity.acts.enrol import receipt, signing_key, verified
 from comity.acts.journal import Journal
 from comity.acts.pace import weight
+from comity.acts.register import known_parties
 from comity.domain import entries as e
-from comity.domain.authority import REPEATED, event_id, refuse
+from comity.domain.authority import REPEATED, event_id, refuse, refuse_party
 from comity.domain.log import Entry, Topic
 from comity.errors import Conflict, InvalidInput, LedgerBehind, NotPermitted
 from comity.ports import LedgerView, Watch
@@ -58,6 +59,8 @@ class Orders:
         refusal = refuse(envelope.event, key, founded=True, at=self._journal.now())
         if refusal is not None:
             raise NotPermitted(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
+        if (refusal := refuse_party(envelope.event, known_parties(self._ledger))) is not None:
+            raise Conflict(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
         digest = hashlib.sha256(envelope.value).digest()
         before = self._ledger.seen(key.party, own)
         if before is not None:

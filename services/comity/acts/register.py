@@ -7,9 +7,9 @@ import secrets
 from comity.acts.journal import Journal, exchange_of
 from comity.acts.pace import weight
 from comity.domain import entries as e
-from comity.domain import names
-from comity.domain.ids import ExchangeId, KeyId, Ori, PartyId, is_ori
-from comity.domain.policy import REQUESTER_CLASSES, digest
+from comity.domain import registration
+from comity.domain.ids import ExchangeId, KeyId, Ori, PartyId
+from comity.domain.policy import digest
 from comity.domain.posting import Agency, Court
 from comity.domain.rows import Exchange
 from comity.errors import Conflict, Halted, InvalidInput, NotFound, NotPermitted, Unavailable
@@ -71,18 +71,12 @@ def replaces(ledger: LedgerView, exchange: SigningKey) -> bool:
 
 def check_name(name: str) -> None:
     """Raise InvalidInput for a name that cannot be shown as a party's."""
-    if (wrong := names.fault(name)) is not None:
-        raise InvalidInput(f"A name {wrong}.", advice="Type the name anew, without copying it.")
-    if names.is_reserved(name):
-        raise InvalidInput("This name speaks for the exchange itself.", advice="Use the name that the public knows the party by.")
+    _check(registration.improper_name(name))
 
 
-def check_party(party: str) -> None:
-    """Raise InvalidInput for a court's id that is the exchange's own, or has the form of an agency's."""
-    if names.is_reserved(party):
-        raise InvalidInput("This id is the exchange's own.", advice="Use the court's own, such as WI-MILWAUKEE-CC.")
-    if is_ori(party):
-        raise InvalidInput("This id has the form of an agency's.", advice="Use the court's own, such as WI-MILWAUKEE-CC.")
+def _check(fault: registration.Fault | None) -> None:
+    if fault is not None:
+        raise InvalidInput(fault.message, advice=fault.advice)
 
 
 class Register:
@@ -96,27 +90,26 @@ class Register:
 
         What a crash left half done, the same call again completes.
         """
-        if requester_class not in REQUESTER_CLASSES:
-            raise InvalidInput(f"Unknown class {requester_class!r:.40}.", advice=f"Use one of: {', '.join(REQUESTER_CLASSES)}.")
-        check_name(name)
+        event = e.AgencyRegistered(ori, name, requester_class)
+        _check(registration.improper(event))
         rows = self._ledger.rows(Agency, ori=ori)
         if rows and not self._half_done(ori, (rows[0].name, rows[0].requester_class) == (name, requester_class)):
             raise Conflict(f"{ori} is registered already.", advice="To add a key, register the key alone.")
         self._check_key(public_key, kid)
         if not rows:
-            self._enter(e.AgencyRegistered(ori, name, requester_class), ori)
+            self._enter(event, ori)
         return self.key(PartyId(ori), e.Role.AGENCY, public_key, kid)
 
     def court(self, court_id: PartyId, name: str, public_key: bytes, kid: str | None = None) -> int:
         """Register a court with its public key; return the position. Raises InvalidInput or Conflict."""
-        check_name(name)
-        check_party(court_id)
+        event = e.CourtRegistered(court_id, name)
+        _check(registration.improper(event))
         rows = [court for court in self._ledger.rows(Court) if court.court_id.casefold() == court_id.casefold()]
         if rows and not self._half_done(court_id, (rows[0].court_id, rows[0].name) == (court_id, name)):
             raise Conflict(f"{rows[0].court_id} is registered already.", advice="To add a key, register the key alone.")
         self._check_key(public_key, kid)
         if not rows:
-            self._enter(e.CourtRegistered(court_id, name), court_id)
+            self._enter(event, court_id)
         return self.key(court_id, e.Role.COURT, public_key, kid)
 
     def key(self, party: PartyId, role: e.Role, public_key: bytes, kid: str | None = None) -> int:
@@ -170,3 +163,8 @@ class Register:
 def known_keys(ledger: LedgerView) -> list[tuple[str, bytes]]:
     """Return every key ever registered, with its id."""
     return [(held.key_id, held.public_key) for held in ledger.signing_keys()]
+
+
+def known_parties(ledger: LedgerView) -> set[str]:
+    """Return the ids of all agencies and courts that were ever registered."""
+    return {row.ori for row in ledger.rows(Agency)} | {row.court_id for row in ledger.rows(Court)}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from comity.domain.ids import PARTY_FORM
 from comity.errors import NotFound
 from comity.wire.signing import SigningKey
 
 PUBLIC = ".pub"  # beside each private key that was made here: no secret, and a memory that it was
-_PARTY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_PARTY = re.compile(PARTY_FORM)
 
 
 class FolderKeyring:

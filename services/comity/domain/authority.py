@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from comity.domain import entries as e
+from comity.domain import registration
 from comity.domain.rows import Key
 from comity.domain.sharing import unlawful
 
@@ -44,8 +46,23 @@ def _refuse_terms(entry: e.Event, key: Key, at: datetime) -> Refusal | None:
             return _refuse_grant(entry, key, at)
         case e.ProvisionalSealLifted() | e.RecordsUnsealed():
             return _refuse_lift(entry, key)
+        case e.AgencyRegistered() | e.CourtRegistered() | e.KeyRegistered():
+            return _refusal("improper-party", registration.improper(entry))
         case _:
             return None
+
+
+def refuse_party(entry: e.Event, parties: Iterable[str]) -> Refusal | None:
+    """Return why this registration does not fit the parties that were registered before it, or None."""
+    if not isinstance(entry, registration.Registered):
+        return None
+    return _refusal(
+        "party-known" if not isinstance(entry, e.KeyRegistered) else "party-unknown", registration.taken(entry, parties)
+    )
+
+
+def _refusal(reason: str, fault: registration.Fault | None) -> Refusal | None:
+    return None if fault is None else Refusal(reason, f"{fault.message} {fault.advice}")
 
 
 def _refuse_grant(grant: e.ShareGranted, key: Key, at: datetime) -> Refusal | None:

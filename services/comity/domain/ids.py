@@ -28,6 +28,7 @@ class OrderName:
 
 END = 2**63 - 1  # a fact that has not ended
 
+PARTY_FORM = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # of a party's id: it stands in paths and in other names
 _ORI = re.compile(r"[A-Z]{2}[A-Z0-9]{7}")
 _RECORD = re.compile(r"[0-9a-f]{32}")
 

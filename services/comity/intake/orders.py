@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Response
 
 from comity.domain.entries import OrderName
-from comity.domain.ids import OrderId, PartyId
+from comity.domain.ids import PARTY_FORM, OrderId, PartyId
 from comity.domain.roles import CLERK
 from comity.errors import NotFound
 from comity.intake import models as m
@@ -26,7 +26,7 @@ from comity.web.session import role
 router = APIRouter(tags=["orders"])
 
 Clerk = Annotated[Person, Depends(role(CLERK))]
-PartyPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="The party that entered it: mine.")]
+PartyPath = Annotated[str, Path(pattern=rf"^{PARTY_FORM}$", description="The party that entered it: mine.")]
 OrderPath = Annotated[str, Path(pattern=r"^[!-~]{1,128}$", description="The order's number.")]
 
 

@@ -10,14 +10,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from comity.acts.register import known_parties
 from comity.domain import entries as e
-from comity.domain.authority import COUNTED_ONCE, REPEATED, UNKNOWN_KEY, Refusal, event_id, refuse
+from comity.domain.authority import COUNTED_ONCE, REPEATED, UNKNOWN_KEY, Refusal, event_id, refuse, refuse_party
 from comity.domain.clock import Clock, NoRuling
 from comity.domain.ids import ExchangeId, PartyId
 from comity.domain.log import JOURNAL, Batch, Placed, Stream, leaf
 from comity.domain.merkle import leaf_hash
 from comity.domain.posting import End, Enter, Signer, ended, post
-from comity.domain.rows import Exchange, Key
+from comity.domain.rows import Agency, Court, Exchange, Key
 from comity.errors import Halted, Unavailable
 from comity.ports import EventLog, Ledger, Posted, Progress
 from comity.projection.watch import PositionWatch
@@ -40,6 +41,7 @@ class LedgerProjection:
         self._log, self._ledger, self._watch = log, ledger, watch
         self._progress: Progress | None = None
         self._keys: dict[str, Key] = {}
+        self._parties: set[str] = set()
         self._exchange_id: ExchangeId | None = None
         self._clock = Clock(ledger, 0, None)
 
@@ -53,6 +55,7 @@ class LedgerProjection:
             )
         self._check_end(self._progress)
         self._keys = {key.key_id: key for key in self._ledger.signing_keys()}
+        self._parties = known_parties(self._ledger)
         self._exchange_id = next((row.exchange_id for row in self._ledger.rows(Exchange)), None)
         self._clock = Clock(self._ledger, self._progress.next, self._progress.stretch)
         self._watch.publish(self._progress.next)
@@ -146,6 +149,8 @@ class LedgerProjection:
         own = event_id(event)
         if own is not None and own != envelope.event_id:
             return Refusal("id-differs", f"ce_id is not the id that was signed: send {own} as ce_id.")
+        if (refusal := refuse_party(event, self._parties)) is not None:
+            return refusal
         if isinstance(event, e.KeyRegistered | e.ExchangeFounded):
             held = [(key.key_id, key.public_key) for key in self._keys.values()]
             return refuse_key(event.kid, event.public_key, held)
@@ -190,6 +195,10 @@ class LedgerProjection:
             self._exchange_id = change.row.exchange_id
         elif isinstance(change, Enter) and isinstance(change.row, Key):
             self._keys.setdefault(change.row.key_id, change.row)
+        elif isinstance(change, Enter) and isinstance(change.row, Agency):
+            self._parties.add(change.row.ori)
+        elif isinstance(change, Enter) and isinstance(change.row, Court):
+            self._parties.add(change.row.court_id)
         elif isinstance(change, End) and change.kind is Key:
             for key_id in change.where["key_id"]:
                 if key_id in self._keys and self._keys[key_id].holds(position + 1):

@@ -124,7 +124,7 @@ class Exchange:
         self.photos = FolderPhotoStore(path("photos"))
         self.keyring = FolderKeyring(path("keys"))
         self.identity = FileIdentity(path("identity.db"))
-        self.requests = SqliteRequests(path("requests.db"))
+        self.requests = SqliteRequests(path("requests.db"), self.vault)
         self.store = MilvusStore(path("gallery.db"))
         self.gallery = ResidentScan()
         self.encoder: FaceEncoder = face_encoder or OnnxFaces(cache=settings.cache)

@@ -69,7 +69,22 @@ def http(exchange: Exchange, hosts: Collection[str] = ()) -> ASGIApp:
         watermarks=Watermarks(x.vault),
         once=once,
     )
-    operation_services = operations_app.OperationServices(
+    app = Starlette(
+        routes=[
+            Route("/docs", _docs),
+            Route("/healthz", _healthy),
+            Mount("/intake", intake_app.create(intake_services)),
+            Mount("/search", search_app.create(search_services)),
+            Mount("/operations", operations_app.create(operation_services(x, once))),
+            Mount("/", desk_app.create(_desk(x))),
+        ]
+    )
+    return SecurityHeaders(Problems(HostCheck(app, hosts)))
+
+
+def operation_services(x: Exchange, once: Once) -> operations_app.OperationServices:
+    """Return what operations need of an exchange."""
+    return operations_app.OperationServices(
         identity=x.identity,
         ledger=x.ledger,
         log=x.log,
@@ -82,17 +97,6 @@ def http(exchange: Exchange, hosts: Collection[str] = ()) -> ASGIApp:
         sweep=x.purge.swept,
         once=once,
     )
-    app = Starlette(
-        routes=[
-            Route("/docs", _docs),
-            Route("/healthz", _healthy),
-            Mount("/intake", intake_app.create(intake_services)),
-            Mount("/search", search_app.create(search_services)),
-            Mount("/operations", operations_app.create(operation_services)),
-            Mount("/", desk_app.create(_desk(x))),
-        ]
-    )
-    return SecurityHeaders(Problems(HostCheck(app, hosts)))
 
 
 def _desk(x: Exchange) -> desk_app.DeskServices:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from comity.adapters.onnx_faces import OnnxFaces
 from comity.cli.main import app
 from commands import MILWAUKEE, Cli, served
+from pages import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,16 @@ def mode(path: Path) -> int:
         return path.stat().st_mode
     except FileNotFoundError:
         return 0
+
+
+@pytest.mark.parametrize("page", ["README.md", "services/README.md"])
+def test_every_file_of_a_home_is_listed(cli: Cli, page: str) -> None:
+    cli.enrol("p09", f"LISTED-{len(page)}")
+    cli.run("machine", "add", f"Listed {len(page)}", "--party", MILWAUKEE, "--key", cli.home.parent / f"{len(page)}.pem")
+    files = {re.sub(r"(?<=\.db)(-.*|\.lock)$", "", path.name) for path in cli.home.iterdir()}  # SQLite's own beside each
+    listed = (ROOT / page).read_text()
+    assert "requests.db" in files
+    assert [name for name in sorted(files) if f"`{name}" not in listed] == []
 
 
 def test_nobody_else_can_read_a_file_of_a_home(cli: Cli) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,12 +14,13 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from builders import COURT, MADISON, MILWAUKEE, ORIGIN, House, booking
+from comity.acts.people import People
 from comity.client import MachineKey, Publisher
 from comity.domain import entries as e
 from comity.domain.ids import RecordId, UserId
 from comity.domain.log import JOURNAL
 from comity.domain.posting import Exchange as ExchangeRow
-from comity.errors import NotSignedIn
+from comity.errors import NotSignedIn, TooMany
 from comity.wire import assertion
 from comity.wire.envelope import from_entry
 from comity.wire.signing import SigningKey
@@ -174,3 +176,43 @@ def test_a_publisher_renews_what_is_about_to_end_and_what_has_ended(
         assert chief.delete(f"/v1/machines/{machine}").status_code == 200
         with pytest.raises(NotSignedIn):
             publisher.standing(RecordId("0" * 32))
+
+
+@pytest.mark.parametrize("same", ["name", "key"])
+def test_a_machine_that_cannot_be_added_is_not_entered(house: House, chief: TestClient, same: str) -> None:
+    key = SigningKey.generate()
+    assert register(chief, f"Twice by {same}", key).status_code == 201
+    before = entered(house)
+    clash = (f"Twice by {same}", SigningKey.generate()) if same == "name" else ("Another", key)
+    assert {register(chief, *clash).status_code for _ in range(3)} == {409}
+    assert entered(house) == before
+
+
+def test_whoever_administers_machines_and_people_is_paced(
+    house: House, chief: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 12: what is appended for a party is counted, whatever it is."""
+    machine = register(chief, "Paced", SigningKey.generate()).json()
+    identity, by = house.exchange.identity, UserId("u-1")
+    people = People(identity, house.exchange.journal)
+    person = people.add("Paced One", MILWAUKEE, ["examiner"], by)
+
+    def refuse(*_asked: object) -> None:
+        raise TooMany("too many")
+
+    monkeypatch.setattr(house.exchange.journal.pace, "take", refuse)
+    before, known = entered(house), identity.people()
+    assert chief.delete(f"/v1/machines/{machine['machine_id']}").status_code == 429
+    assert register(chief, "More", SigningKey.generate()).status_code == 429
+    acts: list[Callable[[], object]] = [
+        lambda: people.add("Paced Two", MILWAUKEE, ["examiner"], by),
+        lambda: people.link(person.user_id, by),
+        lambda: people.give(person.user_id, ["clerk"], by),
+        lambda: people.sign_out(person.user_id, by),
+        lambda: people.remove(person.user_id, by),
+    ]
+    for act in acts:
+        with pytest.raises(TooMany):
+            act()
+    assert entered(house) == before
+    assert identity.people() == known

@@ -13,12 +13,19 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from builders import CAPTURED_AT, MADISON, MILWAUKEE, House, intake_services, photograph
+from builders import CAPTURED_AT, MADISON, MILWAUKEE, House, booking, intake_services, photograph, search_services
+from comity.acts.people import People
+from comity.adapters.key_vault import SqliteKeyVault
 from comity.adapters.requests import SqliteRequests
-from comity.errors import Conflict
+from comity.domain.ids import UserId
+from comity.domain.policy import Ruling
+from comity.errors import Conflict, NotAppended
 from comity.intake.app import create
-from comity.ports import Person
-from comity.web.once import Once
+from comity.operations.app import create as create_operations
+from comity.ports import Claimed, Person
+from comity.search.app import create as create_search
+from comity.serving import operation_services
+from comity.web.once import Once, Remembered
 from comity.wire.signing import SigningKey
 
 KEY = "9b2f6d0e-retried-request"
@@ -74,7 +81,7 @@ def test_a_restart_in_between_changes_nothing(house: House, chief: TestClient, t
     asked, key, before = terms(house), f"{KEY}-4-{lost}", count(chief)
     receipts = []
     for start in range(2):
-        requests = SqliteRequests(tmp_path / f"requests-{start if lost else 0}.db")
+        requests = SqliteRequests(tmp_path / f"requests-{start if lost else 0}.db", house.exchange.vault)
         services = intake_services(house.exchange)
         object.__setattr__(services, "once", Once(requests))
         web = TestClient(create(services), headers=dict(chief.headers))
@@ -148,13 +155,168 @@ def test_a_request_that_is_in_hand_is_not_taken_twice(house: House) -> None:
 def test_requests_are_kept_for_a_month(tmp_path: Path, house: House) -> None:
     person: Person = house.person(MILWAUKEE, "agency-administrator")[0]
     now = [1_000_000.0]
-    requests = SqliteRequests(tmp_path / "requests.db", clock=lambda: now[0])
+    requests = SqliteRequests(tmp_path / "requests.db", house.exchange.vault, clock=lambda: now[0])
     once = Once(requests)
     with once(KEY, person, "grants", "asked"):
         pass
     requests.close()
     now[0] += 31 * 24 * 3600
-    requests = SqliteRequests(tmp_path / "requests.db", clock=lambda: now[0])
+    requests = SqliteRequests(tmp_path / "requests.db", house.exchange.vault, clock=lambda: now[0])
     with Once(requests)(KEY, person, "grants", "something else"):
         pass
+    requests.close()
+
+
+# --- a key never answers another request, whatever was forgotten in between ---
+
+
+def forgetful(house: House, web: TestClient) -> TestClient:
+    """Return a client of the same person's, of services that remember no request."""
+    searching = search_services(house.exchange)
+    object.__setattr__(searching, "once", Once())
+    return TestClient(create_search(searching), headers=dict(web.headers))
+
+
+def searched(web: TestClient, person: int, key: str | None, **changed: str) -> Response:
+    asked = {
+        "purpose": "serious-crime",
+        "threshold": "probable-cause",
+        "offence": "burglary",
+        "authority": "S-4711",
+        "case_number": "26-000123",
+    }
+    headers = {"idempotency-key": key} if key else {}
+    return web.post("/v1/searches", files={"probe": photograph(person, 2)}, data=asked | changed, headers=headers)
+
+
+def scores(answer: Response) -> list[float]:
+    return [candidate["score"] for candidate in answer.json()["candidates"]]
+
+
+def test_a_search_under_a_key_is_never_anothers_answer(house: House) -> None:
+    """Lost, or older than a month: what was asked is in the search's number."""
+    house.admit(booking(1, "ONCE-S1"), booking(2, "ONCE-S2"))
+    web, key = house.search(MILWAUKEE, "investigator"), f"{KEY}-search"
+    first = searched(web, 1, key)
+    other, own = searched(forgetful(house, web), 2, key, case_number="26-000999"), searched(web, 2, None)
+    assert (first.status_code, other.status_code) == (201, 201)
+    assert scores(other) == scores(own) != scores(first)
+    again = searched(forgetful(house, web), 1, key)
+    assert again.status_code == 200
+    assert scores(again) == scores(first)
+
+
+def test_what_may_not_be_asked_opens_no_kept_search(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The policy is asked before a search is opened again, too: it may have been changed since."""
+    house.admit(booking(3, "ONCE-S3"))
+    web, key = house.search(MILWAUKEE, "investigator"), f"{KEY}-forbidden"
+    assert searched(web, 3, key).status_code == 201
+    monkeypatch.setattr("comity.acts.search.rule", lambda *_asked: (Ruling.REFUSE, "Not any more."))
+    assert searched(web, 3, key).status_code == 403
+    assert searched(forgetful(house, web), 3, key).status_code == 403
+
+
+@pytest.mark.parametrize("what", ["reviews", "reveals"])
+def test_an_act_on_another_candidate_under_a_used_key_is_an_act_of_its_own(house: House, what: str) -> None:
+    """Or a finding on one candidate would count as a further attempt of a finding on another."""
+    house.admit(*(booking(number, f"ONCE-{what}-{number}") for number in (4, 5)))
+    searcher, examiner = house.search(MILWAUKEE, "investigator"), house.search(MILWAUKEE, "examiner")
+    found = [searched(searcher, number, None).json() for number in (4, 5)]
+    body = {"finding": "possible"} if what == "reviews" else {"reason": "To find the person."}
+    numbers = []
+    for one in found:
+        path = f"/v1/searches/{one['search_id']}/candidates/{one['candidates'][0]['candidate']}"
+        if what == "reveals":
+            assert examiner.post(f"{path}/reviews", json={"finding": "possible"}).is_success
+        web = forgetful(house, examiner if what == "reviews" else searcher)
+        done = web.post(f"{path}/{what}", json=body, headers={"idempotency-key": f"{KEY}-{what}"})
+        assert done.is_success, done.text
+        numbers.append(done.json()["review_id" if what == "reviews" else "reveal_id"])
+    assert numbers[0] != numbers[1]
+
+
+# --- a crash before the answer was kept ---
+
+
+class Crashed(Remembered):
+    """Keeps no answer, as where the process ends just before."""
+
+    def answer(self, name: bytes, answer: str) -> None:
+        """Forget it."""
+
+
+@pytest.mark.parametrize("where", ["people", "machines", "agencies", "courts", "keys"])
+def test_what_was_done_before_a_crash_is_answered_when_it_is_sent_again(
+    house: House, administrator: TestClient, where: str
+) -> None:
+    once = Once(Crashed())
+    services = intake_services(house.exchange)
+    object.__setattr__(services, "once", once)
+    apps = {"people": create_operations(operation_services(house.exchange, once))}
+    web = TestClient(apps.get(where) or create(services), headers=dict(administrator.headers))
+    key = base64.b64encode(SigningKey.generate().public_bytes).decode()
+    asked: dict[str, dict[str, Any]] = {
+        "people": {"name": "Once Added", "party": MILWAUKEE, "roles": ["examiner"]},
+        "machines": {"name": "Once Added", "party": MILWAUKEE, "roles": ["agency-writer"], "public_key": key},
+        "agencies": {"ori": "WI0660000", "name": "Sauk County Sheriff", "requester_class": "county", "public_key": key},
+        "courts": {"court_id": "WI-SAUK-CC", "name": "Sauk County Circuit Court", "public_key": key},
+        "keys": {"party": MILWAUKEE, "role": "agency", "public_key": key},
+    }
+    headers = {"idempotency-key": f"{KEY}-crash"}
+    first, second = (web.post(f"/v1/{where}", json=asked[where], headers=headers) for _ in range(2))
+    assert first.status_code == 201, first.text
+    assert second.is_success, second.text
+    assert first.json() == second.json()
+    assert first.headers["location"] == second.headers["location"]
+
+
+def test_somebody_whose_entry_failed_is_added_when_they_are_sent_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    by, own = house.person("exchange", "administrator")[0].user_id, UserId("u-0123456789ab")
+    people = People(house.exchange.identity, house.exchange.journal)
+
+    def away(*_asked: object, **_more: object) -> None:
+        raise NotAppended("the log is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.exchange.journal, "enter", away)
+        with pytest.raises(NotAppended):
+            people.add("Once Away", MILWAUKEE, ["examiner"], by, own)
+    assert people.add("Once Away", MILWAUKEE, ["examiner"], by, own).user_id == own
+
+
+# --- the file ---
+
+
+def test_the_file_holds_nobodys_name(house: House, tmp_path: Path) -> None:
+    path = tmp_path / "requests.db"
+    requests = SqliteRequests(path, house.exchange.vault)
+    requests.claim(MILWAUKEE, b"name", b"digest")
+    requests.answer(b"name", '{"name": "Zacharias Quillfeather"}')
+    assert requests.claim(MILWAUKEE, b"name", b"other").answer == '{"name": "Zacharias Quillfeather"}'
+    assert [p.name for p in tmp_path.iterdir() if b"Quillfeather" in p.read_bytes()] == []
+    requests.close()
+
+
+def test_an_answer_under_a_key_that_is_gone_is_none(house: House, tmp_path: Path) -> None:
+    requests = SqliteRequests(tmp_path / "requests.db", house.exchange.vault)
+    requests.claim(MILWAUKEE, b"name", b"digest")
+    requests.answer(b"name", "{}")
+    requests.close()
+    other = SqliteKeyVault(tmp_path / "vault.db", bytes(32))
+    requests = SqliteRequests(tmp_path / "requests.db", other)
+    assert requests.claim(MILWAUKEE, b"name", b"digest") == Claimed(b"digest", None, new=False)
+    requests.close()
+    other.close()
+
+
+def test_no_party_pushes_out_what_another_asked(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("comity.adapters.requests.PARTY_ROWS_MAX", 3)
+    monkeypatch.setattr("comity.adapters.requests.SWEEP_EVERY", 1)
+    requests = SqliteRequests(tmp_path / "requests.db", house.exchange.vault)
+    requests.claim(MADISON, b"theirs", b"first")
+    for number in range(10):
+        requests.claim(MILWAUKEE, bytes([number]), b"first")
+    assert requests.claim(MADISON, b"theirs", b"second").digest == b"first"
+    assert requests.claim(MILWAUKEE, bytes([9]), b"second").digest == b"first"
+    assert requests.claim(MILWAUKEE, bytes([0]), b"second").digest == b"second"
     requests.close()

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from comity.acts.alarms import Alarm
 from comity.acts.journal import Journal
+from comity.acts.pace import ENTRY_TARGETS
 from comity.domain import entries as e
 from comity.domain.clock import TICK_AHEAD_MAX
 from comity.domain.posting import Tick
@@ -20,6 +21,7 @@ from comity.wire.signing import SigningKey
 TICK_AGE_MAX = timedelta(seconds=60)  # rule 8: without a clock nothing expires, so nothing is shown
 WAIT_SECONDS = 30.0  # a ruling on last month's ticks takes the ledger a second or two
 REASON_CHARS_MAX = 500
+RULINGS = "rulings on ticks"  # whose pace it is: apart from what any party appends
 SHOWN_MAX = 20  # ticks that an operator is shown
 LOOK_BACK_ROWS = 10_000  # ticks that are looked over for those ahead of this machine's clock: a day
 
@@ -115,6 +117,7 @@ class TimeKeeping:
         return rows[0]
 
     def _enter(self, event: e.ClockConfirmed | e.TicksVoided) -> int:
+        self._journal.pace.take(RULINGS, ENTRY_TARGETS)
         position = self._journal.enter(event, key="clock", signer=self._administrator).position
         if not self._watch.wait(position + 1, WAIT_SECONDS):
             raise Unavailable("It was entered, but the ledger has not confirmed it yet.", advice="See `comity clock show`.")

@@ -1,18 +1,20 @@
 """A party's administrator lets a records system in by its own key, and shuts it out again; the system proves the key.
 
-What is administered is entered in the journal first, then done: a crash in between leaves an entry of something that is not so,
-never a machine that the journal does not know.
+What cannot be done is refused before anything is entered. What is administered is entered in the journal first, then done: a
+crash in between leaves an entry of something that is not so, never a machine that the journal does not know.
 """
 
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from comity.acts.journal import Journal
+from comity.acts.pace import ENTRY_TARGETS
 from comity.acts.register import check_name
 from comity.domain import entries as e
 from comity.domain.ids import PartyId, UserId
@@ -26,6 +28,7 @@ from comity.wire.curve import is_public_key
 ROLES = (AGENCY_WRITER, AGENCY_ADMINISTRATOR, CLERK)  # what a system may do: to search and to look are acts of people
 ADDED, REVOKED = "machine-added", "machine-revoked"
 MACHINE, PSEUDONYM_BYTES = "m-", 6
+_REGISTERING = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +40,13 @@ class MachineAccess:
     journal: Journal
     now: Callable[[], datetime]
 
-    def register(self, by: Person, party: str, name: str, roles: Collection[str], public_key: bytes) -> Machine:
-        """Let a machine of this party sign in with its key. Raises NotPermitted, InvalidInput or Conflict."""
+    def register(
+        self, by: Person, party: str, name: str, roles: Collection[str], public_key: bytes, own: UserId | None = None
+    ) -> Machine:
+        """Let a machine of this party sign in with its key. Raises NotPermitted, InvalidInput, TooMany or Conflict.
+
+        ``own``: its id, where it was derived from the request; the same machine under it again is the same machine.
+        """
         check_power(by, party)
         check_name(name)
         if not self._takes_part(party):
@@ -50,9 +58,13 @@ class MachineAccess:
             )
         if not is_public_key(public_key):
             raise InvalidInput("This is no Ed25519 public key that proves anything.", advice="Send the raw 32 bytes in base64.")
-        own = UserId(f"{MACHINE}{secrets.token_hex(PSEUDONYM_BYTES)}")
-        self._enter(own, party, roles, ADDED, by)
-        return self.machines.add(own, name, party, roles, public_key)
+        machine_id = own or UserId(f"{MACHINE}{secrets.token_hex(PSEUDONYM_BYTES)}")
+        with _REGISTERING:  # or two of one name would both be entered, and one of them be added
+            if own is not None and (held := self._registered(own)) is not None:
+                return held
+            self.machines.check(name, party, public_key)
+            self._enter(machine_id, party, roles, ADDED, by)
+            return self.machines.add(machine_id, name, party, roles, public_key)
 
     def of(self, by: Person) -> tuple[Machine, ...]:
         """Return the machines that somebody administers, revoked ones too."""
@@ -84,6 +96,11 @@ class MachineAccess:
             raise NotSignedIn(f"The assertion is not accepted: {error}.", advice="/intake/docs says what it must hold.") from None
         return self.machines.sign_in(own, said.jti, said.until)
 
+    def _registered(self, machine_id: UserId) -> Machine | None:
+        with suppress(NotFound):
+            return self.machines.one(machine_id)
+        return None
+
     def _key(self, machine: UserId) -> bytes:
         """Return a machine's key. Raises BadAssertion, as for a forged one, where there is none that counts."""
         with suppress(NotFound):
@@ -100,6 +117,7 @@ class MachineAccess:
         return self.ledger.rows(Exchange)[0].exchange_id
 
     def _enter(self, machine: UserId, party: str, roles: Collection[str], action: str, by: Person) -> None:
+        self.journal.pace.take(by.party, ENTRY_TARGETS)
         event = e.PersonAdministered(machine, PartyId(party), tuple(sorted(set(roles))), action, by.user_id)
         self.journal.enter(event, key=party)
 

@@ -85,35 +85,45 @@ class Register:
     def __init__(self, journal: Journal, ledger: LedgerView, watch: Watch, administrator: SigningKey) -> None:
         self._journal, self._ledger, self._watch, self._administrator = journal, ledger, watch, administrator
 
-    def agency(self, ori: Ori, name: str, requester_class: str, public_key: bytes, kid: str | None = None) -> int:
+    def agency(
+        self, ori: Ori, name: str, requester_class: str, public_key: bytes, kid: str | None = None, *, again: bool = False
+    ) -> int:
         """Register an agency with its public key; return the position. Raises InvalidInput or Conflict.
 
-        What a crash left half done, the same call again completes.
+        What a crash left half done, the same call again completes; ``again``: it may stand whole already.
         """
         event = e.AgencyRegistered(ori, name, requester_class)
         _check(registration.improper(event))
         rows = self._ledger.rows(Agency, ori=ori)
-        if rows and not self._half_done(ori, (rows[0].name, rows[0].requester_class) == (name, requester_class)):
+        same = bool(rows) and (rows[0].name, rows[0].requester_class) == (name, requester_class)
+        if again and same and (held := self._held(ori, public_key, kid)) is not None:
+            return held
+        if rows and not self._half_done(ori, same=same):
             raise Conflict(f"{ori} is registered already.", advice="To add a key, register the key alone.")
         self._check_key(public_key, kid)
         if not rows:
             self._enter(event, ori)
         return self.key(PartyId(ori), e.Role.AGENCY, public_key, kid)
 
-    def court(self, court_id: PartyId, name: str, public_key: bytes, kid: str | None = None) -> int:
+    def court(self, court_id: PartyId, name: str, public_key: bytes, kid: str | None = None, *, again: bool = False) -> int:
         """Register a court with its public key; return the position. Raises InvalidInput or Conflict."""
         event = e.CourtRegistered(court_id, name)
         _check(registration.improper(event))
         rows = [court for court in self._ledger.rows(Court) if court.court_id.casefold() == court_id.casefold()]
-        if rows and not self._half_done(court_id, (rows[0].court_id, rows[0].name) == (court_id, name)):
+        same = bool(rows) and (rows[0].court_id, rows[0].name) == (court_id, name)
+        if again and same and (held := self._held(court_id, public_key, kid)) is not None:
+            return held
+        if rows and not self._half_done(court_id, same=same):
             raise Conflict(f"{rows[0].court_id} is registered already.", advice="To add a key, register the key alone.")
         self._check_key(public_key, kid)
         if not rows:
             self._enter(event, court_id)
         return self.key(court_id, e.Role.COURT, public_key, kid)
 
-    def key(self, party: PartyId, role: e.Role, public_key: bytes, kid: str | None = None) -> int:
+    def key(self, party: PartyId, role: e.Role, public_key: bytes, kid: str | None = None, *, again: bool = False) -> int:
         """Register a party's public key (Ed25519, 32 bytes), under its thumbprint or an id of the party's own."""
+        if again and (held := self._held(party, public_key, kid)) is not None:
+            return held
         own = self._check_key(public_key, kid)
         return self._enter(e.KeyRegistered(own, party, role, public_key), party)
 
@@ -135,7 +145,13 @@ class Register:
             )
         return self._enter(e.KeyRevoked(kid, void_from), held.party)
 
-    def _half_done(self, party: str, same: bool) -> bool:  # noqa: FBT001 - a comparison just made
+    def _held(self, party: str, public_key: bytes, kid: str | None) -> int | None:
+        """Return where this very key was registered for this party, or None."""
+        own = kid if kid is not None else key_id(public_key)
+        held = (key for key in self._ledger.signing_keys() if (key.key_id, key.party) == (own, party))
+        return next((key.entered for key in held if key.public_key == public_key), None)
+
+    def _half_done(self, party: str, *, same: bool) -> bool:
         """Say whether a party was entered in the same words, and its first key was not."""
         return same and not any(key.party == party for key in self._ledger.signing_keys())
 

@@ -118,7 +118,7 @@ class Search:
         Nothing is written before all of that was checked. Then the search's key is, the entry, and the probe; where no answer
         came of it the probe is destroyed again.
         """
-        self._check(request)
+        self.check(request)
         case = self._case(request)
         extracted, face = self._look_at(request)
         question = Question(request.requester, request.purpose, "search", request.classes)
@@ -174,7 +174,8 @@ class Search:
             self._clean_up(again, entered=len(attempts) > 1)
             raise
 
-    def _check(self, request: SearchRequest) -> None:
+    def check(self, request: SearchRequest) -> None:
+        """Raise NotPermitted or InvalidInput for what may not be asked, Unavailable where the journal went back."""
         ruling, why = rule(request.purpose, request.threshold, request.offence, request.classes)
         if ruling is not Ruling.ALLOW:
             raise NotPermitted(why, advice="State a purpose, threshold and offence that the policy allows.")

@@ -61,20 +61,25 @@ class FileIdentity:
         """Return the machines that may sign in beside people."""
         return self._machines
 
-    def add(self, name: str, party: str, roles: Collection[str]) -> Person:
-        """Add a person who acts for a party; the pseudonym is new and random. Raises Conflict for a name known there."""
+    def add(self, name: str, party: str, roles: Collection[str], own: UserId | None = None) -> Person:
+        """Add a person who acts for a party; the pseudonym is new and random. Raises Conflict for a name known there.
+
+        ``own``: the pseudonym, where it was derived from the request; the same person under it again is the same person.
+        """
         if not party or len(name) > NAME_CHARS_MAX:
             raise InvalidInput(f"A person has a name of 1 to {NAME_CHARS_MAX} characters and a party.")
         if (wrong := names.fault(name)) is not None:
             raise InvalidInput(f"A name {wrong}.", advice="Type the name anew, without copying it.")
         if names.is_reserved(name) and party != EXCHANGE:
             raise InvalidInput("This name speaks for the exchange itself.", advice="Use the person's own name.")
-        user_id = UserId(f"u-{secrets.token_hex(PSEUDONYM_BYTES)}")
+        user_id = own or UserId(f"u-{secrets.token_hex(PSEUDONYM_BYTES)}")
         values = (user_id, name, party, " ".join(sorted(set(roles))))
         try:
             with self._writing() as connection:
                 connection.execute("INSERT INTO person (user_id, name, party, roles) VALUES (?, ?, ?, ?)", values)
         except sqlite3.IntegrityError:
+            if _person(values) in self.people():
+                return _person(values)
             raise Conflict(f"There is somebody of this name at {party} already.", advice="See `comity user list`.") from None
         return _person(values)
 
@@ -115,6 +120,12 @@ class FileIdentity:
         with self._writing() as connection:
             connection.execute("DELETE FROM token WHERE user_id = ?", (user_id,))
             connection.execute("UPDATE person SET removed = 1, roles = '' WHERE user_id = ?", (user_id,))
+
+    def withdraw(self, user_id: UserId) -> None:
+        """Take a person out again whose addition could not be entered: nobody made them a link yet."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM token WHERE user_id = ?", (user_id,))
+            connection.execute("DELETE FROM person WHERE user_id = ?", (user_id,))
 
     def end_sessions(self, user_id: UserId) -> int:
         """End a person's sessions and links; return how many there were."""

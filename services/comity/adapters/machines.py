@@ -50,16 +50,14 @@ class FileMachines:
         """Add a machine of a party's. Raises Conflict for a key or a name that another has, and where there are too many."""
         values = (machine_id, name, party, " ".join(sorted(set(roles))), public_key, 0)
         with self._writing() as connection:
-            held = connection.execute(f"{_MACHINE} WHERE party = ? AND NOT revoked", (party,)).fetchall()
-            if len(held) >= PER_PARTY_MAX or any(one[1] == name for one in held):
-                raise Conflict(
-                    f"{party} has a machine of this name already, or {PER_PARTY_MAX} others.", advice="See `comity machine list`."
-                )
-            try:
-                connection.execute("INSERT INTO machine VALUES (?, ?, ?, ?, ?, ?)", values)
-            except sqlite3.IntegrityError:
-                raise Conflict("Another machine has this key.", advice="Make a new key for each machine.") from None
+            _check(connection, name, party, public_key)
+            connection.execute("INSERT INTO machine VALUES (?, ?, ?, ?, ?, ?)", values)
         return _machine(values)
+
+    def check(self, name: str, party: str, public_key: bytes) -> None:
+        """Raise Conflict as ``add`` would, before anything is entered."""
+        with self._lock:
+            _check(self._connection, name, party, public_key)
 
     def all(self, party: str | None = None) -> tuple[Machine, ...]:
         """Return a party's machines, or everybody's, revoked ones too, in the order in which they were added."""
@@ -125,6 +123,16 @@ class FileMachines:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+
+
+def _check(connection: sqlite3.Connection, name: str, party: str, public_key: bytes) -> None:
+    held = connection.execute(f"{_MACHINE} WHERE party = ? AND NOT revoked", (party,)).fetchall()
+    if len(held) >= PER_PARTY_MAX or any(one[1] == name for one in held):
+        raise Conflict(
+            f"{party} has a machine of this name already, or {PER_PARTY_MAX} others.", advice="See `comity machine list`."
+        )
+    if connection.execute("SELECT 1 FROM machine WHERE public_key = ?", (public_key,)).fetchone():
+        raise Conflict("Another machine has this key.", advice="Make a new key for each machine.")
 
 
 def digest(token: str) -> bytes:

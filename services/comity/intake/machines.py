@@ -7,11 +7,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
 
+from comity.acts.machines import MACHINE, PSEUDONYM_BYTES
+from comity.domain.ids import UserId
 from comity.domain.roles import ADMINISTRATOR, AGENCY_ADMINISTRATOR
 from comity.intake import models as m
 from comity.intake.services import BASE, IntakeServices, Services
 from comity.ports import Machine, Person
-from comity.web.once import Key, again, made
+from comity.web.once import Claim, Key, again, made
 from comity.web.paging import LISTED, Page
 from comity.web.problem import documented
 from comity.web.session import role
@@ -30,12 +32,15 @@ def add_machine(sent: m.MachineIn, person: Chief, services: Services, key: Key, 
     """
     with services.once(key, person, "machines", sent.model_dump_json()) as claim:
         before = claim.answered(m.MachineOut)
-        raw = base64.b64decode(sent.public_key)
-        done = before or claim.keep(
-            _told(services, services.machines.register(person, sent.party or person.party, sent.name, sent.roles, raw))
-        )
+        done = before or claim.keep(_told(services, _registered(services, person, sent, claim)))
     made(response, f"{BASE}/machines/{done.machine_id}", again=before is not None)
     return done
+
+
+def _registered(services: IntakeServices, person: Person, sent: m.MachineIn, claim: Claim) -> Machine:
+    party, raw = sent.party or person.party, base64.b64decode(sent.public_key)
+    own = UserId(f"{MACHINE}{claim.id(2 * PSEUDONYM_BYTES)}") if claim.name else None
+    return services.machines.register(person, party, sent.name, sent.roles, raw, own)
 
 
 @router.get("/machines", responses=LISTED, summary="Machines that I administer")

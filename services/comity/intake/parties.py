@@ -36,7 +36,7 @@ def register_agency(sent: m.AgencyIn, person: Administrator, services: Services,
         made(response, f"{BASE}/agencies/{sent.ori}", again=before is not None)
         if before is not None:
             return before
-        position = services.register.agency(Ori(sent.ori), sent.name, sent.requester_class, raw, sent.kid)
+        position = services.register.agency(Ori(sent.ori), sent.name, sent.requester_class, raw, sent.kid, again=claim.again)
         return claim.keep(m.RegisteredOut(position=position, kid=sent.kid or key_id(raw)))
 
 
@@ -66,7 +66,7 @@ def register_court(sent: m.CourtIn, person: Administrator, services: Services, r
         made(response, f"{BASE}/courts/{sent.court_id}", again=before is not None)
         if before is not None:
             return before
-        position = services.register.court(PartyId(sent.court_id), sent.name, raw, sent.kid)
+        position = services.register.court(PartyId(sent.court_id), sent.name, raw, sent.kid, again=claim.again)
         return claim.keep(m.RegisteredOut(position=position, kid=sent.kid or key_id(raw)))
 
 
@@ -103,7 +103,7 @@ def register_key(sent: m.KeyIn, person: Administrator, services: Services, respo
         made(response, f"{BASE}/keys/{sent.kid or key_id(raw)}", again=before is not None)
         if before is not None:
             return before
-        position = services.register.key(PartyId(sent.party), Role(sent.role), raw, sent.kid)
+        position = services.register.key(PartyId(sent.party), Role(sent.role), raw, sent.kid, again=claim.again)
         return claim.keep(m.RegisteredOut(position=position, kid=sent.kid or key_id(raw)))
 
 

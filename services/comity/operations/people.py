@@ -39,7 +39,8 @@ def add_person(who: Administrator, new: m.NewPerson, services: Services, key: Ke
     _check_roles(services.ledger, new.party, new.roles)
     with services.once(key, who, "people", new.model_dump_json()) as claim:
         before = claim.answered(m.PersonOut)
-        done = before or claim.keep(_person(services.people.add(new.name, new.party, new.roles, who.user_id)))
+        own = UserId(f"u-{claim.id(12)}") if claim.name else None
+        done = before or claim.keep(_person(services.people.add(new.name, new.party, new.roles, who.user_id, own)))
     made(response, f"{BASE}/people/{done.user_id}", again=before is not None)
     return done
 

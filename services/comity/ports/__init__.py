@@ -32,7 +32,7 @@ from comity.ports.ledger import (
 from comity.ports.log import EventLog, Positions, Reader, Watch
 from comity.ports.people import Identity, Machine, Machines, Person
 from comity.ports.pictures import Box, Drawing, Drawn
-from comity.ports.requests import Requests
+from comity.ports.requests import Claimed, Requests
 from comity.ports.stores import ErasureMark, Keyring, KeyVault, PhotoStore
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Block",
     "Box",
     "Candidates",
+    "Claimed",
     "Drawing",
     "Drawn",
     "Edition",

@@ -35,6 +35,10 @@ class Machines(Protocol):
         """Add a machine of a party's. Raises Conflict for a key or a name that another has, and where there are too many."""
         ...
 
+    def check(self, name: str, party: str, public_key: bytes) -> None:
+        """Raise Conflict as ``add`` would, before anything is entered."""
+        ...
+
     def all(self, party: str | None = None) -> tuple[Machine, ...]:
         """Return a party's machines, or everybody's, revoked ones too."""
         ...
@@ -60,8 +64,11 @@ class Identity(Protocol):
         """Return the machines that may sign in beside people."""
         ...
 
-    def add(self, name: str, party: str, roles: Collection[str]) -> Person:
-        """Add a person who acts for a party; the pseudonym is new and random. Raises Conflict for a name known there."""
+    def add(self, name: str, party: str, roles: Collection[str], own: UserId | None = None) -> Person:
+        """Add a person who acts for a party; the pseudonym is new and random. Raises Conflict for a name known there.
+
+        ``own``: the pseudonym, where it was derived from the request; the same person under it again is the same person.
+        """
         ...
 
     def people(self, *, former: bool = False) -> tuple[Person, ...]:
@@ -74,6 +81,10 @@ class Identity(Protocol):
 
     def remove(self, user_id: UserId) -> None:
         """Let a person sign in no more, and end their sessions and links. Idempotent."""
+        ...
+
+    def withdraw(self, user_id: UserId) -> None:
+        """Take a person out again whose addition could not be entered: as if it had not been asked for."""
         ...
 
     def end_sessions(self, user_id: UserId) -> int:

@@ -5,6 +5,7 @@ The handlers are plain functions, so that each runs in a thread of the pool: the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, Path, Response, UploadFile
@@ -51,12 +52,14 @@ def search(
     """
     probe = asked.probe.file.read()
     told = asked.model_dump_json(exclude={"probe"})
+    request = _request(services, asked, probe, person)
+    services.search.check(request)  # opened again, too: the policy and the form may have changed since
     with services.once(key, person, "searches", told, probe) as claim:
-        kept, own = _numbers(services, claim, _requester(person))
+        kept, own = _numbers(services, claim, request.requester)
         if kept is not None:
-            answer = services.search.reopen(kept, _requester(person), person.user_id, _pictures(asked.photographs))
+            answer = services.search.reopen(kept, request.requester, person.user_id, request.pictures)
         else:
-            answer = services.search(_request(services, asked, probe, person, own))
+            answer = services.search(replace(request, own=own))
     made(response, f"{BASE}/searches/{answer.search_id}", again=kept is not None)
     return _answer(services, answer)
 
@@ -155,7 +158,7 @@ def _requester(person: Person) -> Ori:
         raise NotPermitted("Only an agency's people search.", advice="Sign in as somebody of an agency.") from None
 
 
-def _request(services: SearchServices, asked: m.SearchIn, probe: bytes, person: Person, own: SearchId | None) -> SearchRequest:
+def _request(services: SearchServices, asked: m.SearchIn, probe: bytes, person: Person) -> SearchRequest:
     return SearchRequest(
         requester=_requester(person),
         user=person.user_id,
@@ -169,7 +172,6 @@ def _request(services: SearchServices, asked: m.SearchIn, probe: bytes, person: 
         shown_max=asked.shown_max,
         face=asked.face,
         pictures=_pictures(asked.photographs),
-        own=own,
         after=services.watermarks.place(asked.at_least) if asked.at_least else -1,
     )
 

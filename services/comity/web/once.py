@@ -1,8 +1,8 @@
 """``Idempotency-Key``: a request that is sent again under its key is not done again, whatever happened in between.
 
-Every id that an act makes is derived from the key, the party and the route, so the journal's own rule (the first of a name wins)
-answers a retry even where nothing else is remembered. What was asked is remembered as a digest, so that a key used for something
-else is refused; what was answered is kept where it discloses nothing.
+Every id that an act makes is derived from the key, the party, the route and what was asked, so the journal's own rule (the first
+of a name wins) answers a retry even where nothing else is remembered, and never answers another request. What was asked is
+remembered as a digest, so that a key used for something else is refused; what was answered is kept where it discloses nothing.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import hashlib
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Response
 from pydantic import BaseModel
 
 from comity.errors import Conflict
-from comity.ports import Person, Requests
+from comity.ports import Claimed, Person, Requests
 
 KEY = Header(
     pattern=r"^[!-~]{8,128}$",
     description="Of the sender's own making, such as a UUID: the same request under the same key is done once, for 30 days.",
 )
+REMEMBERED_MAX = 10_000  # in memory alone
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -38,17 +39,24 @@ class Remembered:
     """Requests in memory alone: for tests, and where a restart may forget."""
 
     def __init__(self) -> None:
-        self._lock, self._held = threading.Lock(), dict[bytes, tuple[bytes, str | None]]()
+        self._lock, self._held = threading.Lock(), dict[bytes, Claimed]()
 
-    def claim(self, name: bytes, digest: bytes) -> tuple[bytes, str | None]:
-        """Remember a request."""
+    def claim(self, party: str, name: bytes, digest: bytes) -> Claimed:
+        """Remember a request; the oldest is forgotten where there are too many."""
+        del party
         with self._lock:
-            return self._held.setdefault(name, (digest, None))
+            if name in self._held:
+                return self._held[name]
+            self._held[name] = Claimed(digest, None, new=False)
+            if len(self._held) > REMEMBERED_MAX:
+                del self._held[next(iter(self._held))]
+        return Claimed(digest, None, new=True)
 
     def answer(self, name: bytes, answer: str) -> None:
         """Keep its answer."""
         with self._lock:
-            self._held[name] = (self._held[name][0], answer)
+            if name in self._held:
+                self._held[name] = replace(self._held[name], answer=answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +65,15 @@ class Claim:
 
     requests: Requests
     name: bytes | None = None
+    digest: bytes = b""
     kept: str | None = None
+    again: bool = False  # it was claimed before, so it may have been done, though no answer was kept
 
     def id(self, digits: int = 24, number: int = 0) -> str | None:
-        """Return the id, in hex, that an act under this key makes; another for each further number."""
+        """Return the id, in hex, that an act makes for this very request; another for each further number."""
         if self.name is None:
             return None
-        return hashlib.sha256(self.name + number.to_bytes(4)).hexdigest()[:digits]
+        return hashlib.sha256(self.name + self.digest + number.to_bytes(4)).hexdigest()[:digits]
 
     def answered(self, model: type[ModelT]) -> ModelT | None:
         """Return what this request was answered with before, or None."""
@@ -93,10 +103,10 @@ class Once:
         name = _digest(("comity/once", person.party, route, key))
         with self._alone(name):
             digest = _digest((str(person.user_id), *asked))
-            first, kept = self.requests.claim(name, digest)
-            if first != digest:
+            held = self.requests.claim(person.party, name, digest)
+            if held.digest != digest:
                 raise Conflict("This Idempotency-Key was used for another request.", advice="Make a new key for each request.")
-            yield Claim(self.requests, name, kept)
+            yield Claim(self.requests, name, digest, held.answer, again=not held.new)
 
     @contextmanager
     def _alone(self, name: bytes) -> Iterator[None]:

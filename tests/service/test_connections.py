@@ -6,7 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -150,6 +150,68 @@ def test_half_uploads_of_one_person_leave_room_for_others(
     fit = bodies.SHARE_BYTES // bodies.BODY_BYTES_MAX
     assert statuses == [b"408"] * fit + [b"503"] * (12 - fit)
     assert bodies.ROOM._taken.total() == 0
+
+
+def slow_sign_in(server: Server, sockets: ExitStack, path: str = "/intake/v1/sessions") -> socket.socket:
+    """Return the connection of a stranger who begins to sign in, and goes on slowly."""
+    one = joined(server, sockets)
+    one.sendall(head(path, bodies.OPEN_BYTES_MAX - 1) + b"{")
+    return one
+
+
+def test_strangers_who_sign_in_slowly_lock_nobody_out(server: Server, sockets: ExitStack) -> None:
+    """As many as there are places: pages are answered at once, and people sign in."""
+    held = [slow_sign_in(server, sockets) for _ in range(connections.CONNECTIONS_MAX)]
+    content = json.dumps({"link": "invented"}).encode()
+    since = time.monotonic()
+    for _ in range(3):
+        one, other = joined(server, sockets), joined(server, sockets)
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert answer(one).startswith(b"HTTP/1.1 204 ")
+        other.sendall(head("/intake/v1/sessions", len(content)) + content)
+        assert answer(other).startswith(b"HTTP/1.1 401 ")
+        for stranger in held:
+            with suppress(OSError):
+                stranger.sendall(b" ")
+    assert time.monotonic() - since < SOON
+
+
+def test_of_slow_strangers_the_one_that_began_first_gives_way(
+    server: Server, sockets: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "STRANGERS_MAX", 3)
+    held = []
+    for _ in range(4):
+        held.append(slow_sign_in(server, sockets))
+        time.sleep(0.2)
+    assert answer(held[0]).startswith(b"HTTP/1.1 408 ")
+    for one in held[1:]:
+        one.settimeout(0.2)
+        assert answer(one) == b""
+
+
+def test_a_stranger_has_seconds_to_sign_in(server: Server, sockets: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "STRANGER_SECONDS", 0.5)
+    assert answer(slow_sign_in(server, sockets)).startswith(b"HTTP/1.1 408 ")
+    assert bodies.STRANGERS._waiting == {}
+
+
+@pytest.mark.parametrize("closes", [b"", b"Connection: close\r\n"])
+def test_strangers_who_take_no_answer_lock_nobody_out(
+    server: Server, sockets: ExitStack, monkeypatch: pytest.MonkeyPatch, closes: bytes
+) -> None:
+    monkeypatch.setattr(connections, "CONNECTIONS_MAX", 3)
+    asked = b"GET /intake/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    for _ in range(3):
+        one = joined(server, sockets)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        one.settimeout(0.2)
+        with suppress(TimeoutError):
+            one.sendall((asked + b"\r\n") * 60 + asked + closes + b"\r\n")
+    time.sleep(1.0)
+    newest = joined(server, sockets)
+    newest.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    assert answer(newest).startswith(b"HTTP/1.1 204 ")
 
 
 # --- deadlines ---

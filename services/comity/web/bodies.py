@@ -1,6 +1,7 @@
 """Bodies: nobody signed out makes the exchange read one, and nobody makes it hold more, or wait longer, than is named here.
 
 In this order, before the first byte is read: whose body it is, whether it is small enough, and whether there is room for it.
+A body that signs somebody in is read from a stranger: few of them at once, each for seconds, and the oldest gives way to a newer.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-from anyio import fail_after, to_thread
+from anyio import CancelScope, move_on_after, to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,6 +24,8 @@ BODY_BYTES_MAX = 16 * 1024 * 1024  # eight photographs of 2 MB: more than a book
 OPEN_BYTES_MAX = 16 * 1024  # of a body that signs somebody in: a link's token or an assertion, and nothing else
 ROOM_BYTES = 256 * 1024 * 1024  # bodies in memory at once, over all services: a tenth of the smallest machine
 SHARE_BYTES = ROOM_BYTES // 4  # of these, one person's: whoever floods leaves room for the others
+STRANGERS_MAX = 32  # bodies that are waited for at once and sign somebody in: one comes whole with its head, in milliseconds
+STRANGER_SECONDS = 5.0  # for the whole of such a body: it fits in a few packets
 PIECE_SECONDS = 10.0  # a client that sends nothing for so long has gone
 BODY_SECONDS = 30.0  # for a whole body, and a second more for each of these bytes:
 BYTES_PER_SECOND_MIN = 32 * 1024  # a quarter megabit: the slowest line that a station may have
@@ -51,6 +54,30 @@ class Room:
                 self._taken += Counter()  # drops the zeros
 
 
+class Strangers:
+    """The bodies of strangers that are being waited for: where there are too many, the one that began first gives way.
+
+    So whoever sends slowly keeps nobody else from signing in: a newer body is always waited for. Of one event loop.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[CancelScope, float] = {}
+
+    @contextmanager
+    def waiting(self, scope: CancelScope, since: float) -> Iterator[None]:
+        """Wait within this scope for more of a body that began then."""
+        self._waiting[scope] = since
+        if len(self._waiting) > STRANGERS_MAX:
+            oldest = min(self._waiting, key=self._waiting.__getitem__)
+            del self._waiting[oldest]
+            oldest.cancel()
+        try:
+            yield
+        finally:
+            self._waiting.pop(scope, None)
+
+
+STRANGERS = Strangers()
 ROOM = Room()  # one for all the services of a process: they share its memory
 
 
@@ -75,11 +102,10 @@ class Bodies:
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path in self._open:
-            who, bytes_max = "", min(OPEN_BYTES_MAX, self._bytes_max)
+            who, body = "", _Body(receive, send, min(OPEN_BYTES_MAX, self._bytes_max), stranger=True)
         else:
             person = await to_thread.run_sync(self._identity.person, required_token(said))
-            who, bytes_max = str(person.user_id), self._bytes_max
-        body = _Body(receive, send, bytes_max)
+            who, body = str(person.user_id), _Body(receive, send, self._bytes_max)
         with self._room.place(who, body.announced(said)):
             await self._app(scope, body.receive, body.send)
         if body.failure is not None:
@@ -89,9 +115,9 @@ class Bodies:
 class _Body:
     """One body as it comes in. What is wrong with it is kept: the framework calls it a broken form, and answers 400."""
 
-    def __init__(self, receive: Receive, send: Send, bytes_max: int) -> None:
+    def __init__(self, receive: Receive, send: Send, bytes_max: int, *, stranger: bool = False) -> None:
         self.failure: ComityError | None = None
-        self._receive, self._send, self._bytes_max = receive, send, bytes_max
+        self._receive, self._send, self._bytes_max, self._stranger = receive, send, bytes_max, stranger
         self._got, self._since, self._whole = 0, time.monotonic(), False
 
     def announced(self, said: Headers) -> int:
@@ -108,19 +134,26 @@ class _Body:
     async def receive(self) -> Message:
         if self._whole:  # what comes then is the client's leaving, for which a stream waits as long as it likes
             return await self._receive()
-        left = BODY_SECONDS + self._got / BYTES_PER_SECOND_MIN - (time.monotonic() - self._since)
-        try:
-            with fail_after(min(PIECE_SECONDS, max(left, 0.0))):
-                message = await self._receive()
-        except TimeoutError:
+        with move_on_after(self._patience()) as scope, self._place(scope):
+            message = await self._receive()
+        if scope.cancelled_caught:
             self.failure = TooSlow("The rest of the request did not come in time.", advice="Send it again, on a better line.")
-            raise self.failure from None
+            raise self.failure
         self._got += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         if self._got > self._bytes_max:
             self.failure = self._too_large()
             raise self.failure
         return message
+
+    def _patience(self) -> float:
+        """Return for how many seconds the next piece is waited for."""
+        whole = STRANGER_SECONDS if self._stranger else BODY_SECONDS + self._got / BYTES_PER_SECOND_MIN
+        left = whole - (time.monotonic() - self._since)
+        return min(PIECE_SECONDS, max(left, 0.0))
+
+    def _place(self, scope: CancelScope) -> AbstractContextManager[None]:
+        return STRANGERS.waiting(scope, self._since) if self._stranger else nullcontext()
 
     async def send(self, message: Message) -> None:
         if self.failure is None:

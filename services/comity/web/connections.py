@@ -33,7 +33,6 @@ SECONDS_MAX = {
     Waiting.TAKEN: 30.0,
     Waiting.GONE: 10.0,
 }
-GIVES_WAY = frozenset({Waiting.REQUEST, Waiting.HEAD, Waiting.REST})
 
 
 class Patient(H11Protocol):
@@ -112,8 +111,12 @@ class Patient(H11Protocol):
             self._due = None
 
     def _make_room(self) -> bool:
-        """Close the connection that has been idle longest, and say whether there was one."""
-        idle = [held for held in self.connections if isinstance(held, Patient) and held.waiting in GIVES_WAY]
+        """Close the connection that has waited longest for its client, and say whether there was one.
+
+        One whose request is in hand, or whose body is being read, does not give way: its sender is known, or it is one of the
+        few that sign somebody in (``web/bodies.py``).
+        """
+        idle = [held for held in self.connections if isinstance(held, Patient) and held.waiting is not None]
         if not idle:
             return False
         min(idle, key=lambda held: held.since).transport.abort()

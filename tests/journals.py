@@ -19,8 +19,9 @@ from comity.domain.ids import ExchangeId, GrantId, OrderId, OrderName, Ori, Part
 from comity.domain.judge import Facts, Question, Verdict, verdict
 from comity.domain.log import JOURNAL, Batch, Entry, Placed, Stream, Topic
 from comity.domain.merkle import Frontier
+from comity.domain.standing import counted
 from comity.errors import Halted
-from comity.ports import Ledger, Posted, Progress
+from comity.ports import Ledger, Posted, Progress, Taken
 from comity.projection.ledger import LedgerProjection
 from comity.projection.watch import PositionWatch
 from comity.wire.envelope import to_entry
@@ -207,6 +208,7 @@ class PureLedger:
 
     def __init__(self) -> None:
         self.memory = p.MemoryLedger()
+        self.order, self.versions = self.memory.order, self.memory.versions
         self.posted: list[Posted] = []
         self._progress = Progress(0, 0, "", Frontier())
 
@@ -249,7 +251,7 @@ class PureLedger:
         return tuple(sorted(bearing | named))
 
     def rows(self, kind: type[RowT], /, **where: str | int) -> tuple[RowT, ...]:
-        return tuple(row for row in self._all(kind) if all(getattr(row, name) == value for name, value in where.items()))
+        return self.memory.those(kind, **where)
 
     def every(self, kind: type[RowT], /, **where: str | int) -> Iterator[RowT]:
         return iter(self.rows(kind, **where))
@@ -266,9 +268,12 @@ class PureLedger:
     def signing_keys(self) -> tuple[p.Key, ...]:
         return self._all(p.Key)
 
-    def seen(self, signer: str, event_id: str) -> tuple[bytes, int] | None:
+    def admitted(self, records: Collection[RecordId]) -> tuple[p.Record, ...]:
+        return tuple(counted(self.versions(records), self._all(p.Revocation), self._progress.next))
+
+    def seen(self, signer: str, event_id: str) -> Taken | None:
         taken = (x for x in self.posted if x.event_id == event_id and x.signer == signer and not x.refused)
-        return next(((x.value_sha256, x.position) for x in taken), None)
+        return next((Taken(x.value_sha256, x.position, x.kid) for x in taken), None)
 
     def refusals(self, signer: str | None = None) -> tuple[Posted, ...]:
         return tuple(x for x in reversed(self.posted) if x.refused and signer in (None, x.signer))

@@ -20,6 +20,7 @@ BYTES_MAX = 64
 
 _MILLISECONDS = int((limits.LATEST - limits.EARLIEST) / timedelta(milliseconds=1)) - 1
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+_IDENTIFIER = st.from_regex(r"[!-~]{1,40}", fullmatch=True)
 _FORMED: dict[Any, st.SearchStrategy[str]] = {
     ids.RecordId: st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
     ids.Ori: st.from_regex(r"[A-Z]{2}[A-Z0-9]{7}", fullmatch=True),
@@ -58,7 +59,7 @@ def _of(where: str, hint: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - a ty
 
 def _scalar(where: str, hint: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - a type hint has no type
     if isinstance(hint, typing.NewType):
-        return _FORMED.get(hint, _TEXT.filter(bool))
+        return _FORMED.get(hint, _IDENTIFIER)
     if where == "BlindIndex.tag":
         return st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
     if hint is datetime:

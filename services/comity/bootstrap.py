@@ -99,7 +99,7 @@ class Exchange:
         self, settings: Settings, *, now: Callable[[], datetime] = utc_now, face_encoder: FaceEncoder | None = None
     ) -> None:
         configure()
-        self.settings, self.now, self.alarms = settings, now, Alarms(now)
+        self.settings, self.now, self.alarms, self._known = settings, now, Alarms(now), False
         self.home = Home(settings.home)
         self.home.open()
         try:
@@ -254,7 +254,8 @@ class Exchange:
         self._catch_up_ledger()
         self.anchoring.check()
         look_at_keys(self.keyring, self.ledger, self.alarms)
-        found(self.journal, self.ledger, self.watch, self.keyring.issue(ADMINISTRATOR), self.keyring.issue(EXCHANGE))
+        keys = self.keyring.issue(ADMINISTRATOR), self.keyring.issue(EXCHANGE)
+        found(self.journal, self.ledger, self.watch, *keys, known=self._known or self.anchoring.starts > 0)
         self.index_keys.check()
         look_at_people(self.identity, self.anchoring.starts, self.alarms)
         self.anchoring.start()
@@ -263,6 +264,7 @@ class Exchange:
         self.clock.start()
         self._follow_gallery()
         self._follow(keeper.NAME, Topic.TEMPLATES, self.keeper.apply)
+        self.encoding.read_again_where_void()
         self._follow(encoder.NAME, Topic.ENROLMENTS, self.encoding.apply)
         purging = Follower(purge.NAME, self.log, self.purge.duty.starts, self.purge.duty.apply)
         for follows in (purging, self.purge.certifier, self.purge.sweep):
@@ -290,6 +292,7 @@ class Exchange:
     def accept_loss(self, reason: str) -> None:
         """Go on with the journal as it is, though more was acknowledged: start with every view made anew, and enter that."""
         event = self.anchoring.accept(reason)
+        self._known = True  # an administrator says so
         self.ledger.reset()
         self.positions.clear_all()
         self.store.clear()

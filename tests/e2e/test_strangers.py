@@ -115,10 +115,11 @@ def test_nothing_of_a_waiting_record_is_shredded_rejected_or_overwritten(exchang
         exchange.journal.entry(replace(event, indexes=covered), key=record, signer=exchange.keyring.signer(B)),
         exchange.journal.entry(replace(event, owner=A), key=record, signer=exchange.keyring.signer(B)),  # says it were A's
     ]
+    waiting = exchange.vault.waiting(record_key(record))
     for entry in entries:
         exchange.journal.append(Topic.ENROLMENTS, entry)
-    settle(exchange)
-    assert exchange.vault.wrapped(record_key(record)) is not None
+        settle(exchange)  # one by one: together, the second would push the first out before it is read
+    assert exchange.vault.waiting(record_key(record)) == waiting is not None
     assert exchange.rejections.of(A, record) == ()
     assert [r.reason for r in exchange.rejections.of(B, record)] == ["cannot-decrypt"]
     assert not [x for x in held(exchange, Topic.TEMPLATES) if x.entry.key == record.encode()]

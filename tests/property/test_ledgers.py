@@ -20,6 +20,7 @@ from comity.domain.clock import Clock, NoRuling
 from comity.domain.entries import RecordClass
 from comity.domain.ids import KeyId, Ori, PartyId
 from comity.domain.judge import Facts, Question, Verdict, bound, verdict
+from comity.domain.standing import LOOSENING, refuse_named, voided
 from histories import BEGINNING, INDEXES, NUMBERS, OWNERS, PURPOSES, ROLES, Said, histories
 from journals import (
     AGENCIES,
@@ -39,7 +40,7 @@ UNPROVEN = {"forged": "forged", "elsewhere": "other-exchange"}
 
 def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
     """Return what this journal comes to by the rules alone, without bytes: rows, and the refused with their reasons."""
-    memory, refused, taken = p.MemoryLedger(), dict[int, str](), dict[tuple[str, str], e.JournalEntry]()
+    memory, refused, taken = p.MemoryLedger(), dict[int, str](), dict[tuple[str, str], int]()
     clock = Clock(Held(memory), 0, None)
     for at, one in enumerate(said):
         held = memory.rows[p.Key].get((key(one.party).kid,))
@@ -51,19 +52,20 @@ def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
             refused[at] = "undecodable"
         elif refusal is not None:
             refused[at] = refusal.reason
-        elif one.harm in UNPROVEN:
-            refused[at] = UNPROVEN[one.harm]
-        elif one.harm == "renamed" and own is not None:
-            refused[at] = "id-differs"
+        elif (unproven := proof(one, own)) is not None:
+            refused[at] = unproven
         elif (known := registered_before(memory, one.event)) is not None:
             refused[at] = known
         elif isinstance(one.event, COUNTED_ONCE) and (one.party, own) in taken:
-            refused[at] = "repeated" if taken[one.party, str(own)] == one.event else "same-id"
+            first = taken[one.party, str(own)]
+            refused[at] = again(one, said[first], voided(key(one.party).kid, first, memory.those(p.Revocation)))
+        elif (named := refuse_named(one.event, PartyId(one.party), Rows(memory), at)) is not None:
+            refused[at] = named.reason
         else:
             if isinstance(one.event, COUNTED_ONCE):
-                taken[one.party, str(own)] = one.event
+                taken[one.party, str(own)] = at
             who = p.Signer(registered(one.party, ROLES[one.party]).party, ROLES[one.party], key(one.party).kid)
-            changes = p.post(one.event, at, who, one.appended_at)
+            changes = p.post(one.event, at, who, one.appended_at, memory.those(p.Key))
             try:
                 changes += clock.post(one.event, changes, at, who.kid, one.appended_at)
                 memory.execute(changes, at)
@@ -85,6 +87,27 @@ def registered_before(memory: p.MemoryLedger, event: e.JournalEntry) -> str | No
             return "key-known"
         case _:
             return None
+
+
+def again(one: Said, before: Said, void: bool) -> str:  # noqa: FBT001 - a comparison just made
+    """Return why an id that was taken does not count again."""
+    if void and isinstance(one.event, LOOSENING):
+        return "void-name"
+    return "repeated" if before.event == one.event else "same-id"
+
+
+def proof(one: Said, own: str | None) -> str | None:
+    """Return why an entry's bytes do not prove what it says."""
+    if one.harm == "renamed" and own is not None:
+        return "id-differs"
+    return UNPROVEN.get(one.harm)
+
+
+class Rows:
+    """Answers what an entry is about from the rows in memory."""
+
+    def __init__(self, memory: p.MemoryLedger) -> None:
+        self.rows, self.order, self.versions = memory.those, memory.order, memory.versions
 
 
 @pytest.fixture(scope="module")

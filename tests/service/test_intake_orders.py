@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,11 +12,12 @@ from starlette.testclient import TestClient
 
 from builders import ALAMEDA, COURT, MADISON, MILWAUKEE, House, booking, intake_services
 from comity.acts import pace
-from comity.domain.entries import RecordClass, RecordsSealed, ShareGranted
-from comity.domain.ids import GrantId, OrderId, RecordId
+from comity.domain.entries import Event, KeyRevoked, RecordClass, RecordsSealed, RecordsUnsealed, ShareGranted, ShareRevoked
+from comity.domain.ids import GrantId, KeyId, OrderId, OrderName, RecordId
 from comity.domain.log import Entry, Topic
-from comity.errors import NotPermitted, SuppressedRecord, TooMany
+from comity.errors import ComityError, InvalidInput, NotFound, NotPermitted, SuppressedRecord, TooMany
 from comity.intake.app import create
+from comity.wire.codec import Unencodable
 from comity.wire.curve import SMALL_ORDER
 from comity.wire.signing import SigningKey
 
@@ -182,6 +183,43 @@ def test_a_grant_is_made_listed_and_taken_back(house: House, chief: TestClient) 
     assert chief.delete(f"/v1/grants/{grant}").status_code == 404
     listed = {g["grant_id"]: g for g in chief.get("/v1/grants").json()}
     assert listed[grant]["in_force"] is False
+
+
+def test_a_grant_of_the_longest_id_is_taken_back(house: House, chief: TestClient) -> None:
+    """Nothing is put behind an id that a party chose."""
+    signer = house.exchange.keyring.signer(MILWAUKEE)
+    event = replace(_grant_event(house), grant_id=GrantId("g" * 128))
+    house.exchange.orders.submit(house.exchange.journal.entry(event, key="k", signer=signer))
+    assert chief.delete(f"/v1/grants/{event.grant_id}").status_code == 200
+    listed = {g["grant_id"]: g for g in chief.get("/v1/grants").json()}
+    assert listed[event.grant_id]["in_force"] is False
+
+
+@pytest.mark.parametrize(
+    ("event", "refused"),
+    [
+        (ShareRevoked(GrantId("none")), NotFound),
+        (RecordsUnsealed(OrderId("u-none"), (OrderName(COURT, OrderId("none")),)), NotFound),
+        (KeyRevoked(KeyId("none")), NotFound),
+        (RecordsSealed(OrderId("s-none"), "DESTROY", "wi-165.84", (), (), datetime(2026, 1, 1, tzinfo=UTC), b""), NotPermitted),
+    ],
+)
+def test_what_would_do_nothing_gets_no_receipt(house: House, event: Event, refused: type[ComityError]) -> None:
+    """It is refused before it is entered; on the log itself, at its place."""
+    party = {ShareRevoked: MILWAUKEE, KeyRevoked: "administrator"}.get(type(event), COURT)
+    entry = house.exchange.journal.entry(event, key="k", signer=house.exchange.keyring.signer(party))
+    with pytest.raises(refused, match=r"made no grant|entered no order|No key|at least one"):
+        house.exchange.orders.submit(entry)
+
+
+@pytest.mark.parametrize("order", ["order 12", "Nº-12", "o\t1"])
+def test_an_id_that_no_header_can_repeat_is_refused_with_words_that_help(house: House, order: str) -> None:
+    """FC-39: it would never bind, and the advice on its header would lead in a circle."""
+    event = RecordsSealed(OrderId(order), "DESTROY", "wi-165.84", (RecordId("0" * 32),), (), house.exchange.now(), b"")
+    with pytest.raises(Unencodable, match="printable ASCII characters and no space"):
+        house.exchange.journal.entry(event, key="k", signer=house.exchange.keyring.signer(COURT))
+    with pytest.raises(InvalidInput, match="printable ASCII characters and no space"):
+        house.exchange.orders.enter(event, key="k", signer=house.exchange.keyring.signer(COURT), source="test", own_id="o-1")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from strategies import events, events_of
 
 JOURNAL_TYPES: tuple[type, ...] = typing.get_args(e.JournalEntry)
 # An entitled role, the wrong words.
-OWN_REASONS = ("not-yours", "no-authority", "unlawful-grant", "improper-party")
+OWN_REASONS = ("not-yours", "no-authority", "unlawful-grant", "improper-party", "no-target")
 OUTSIDE: tuple[type, ...] = (e.RecordEnrolled, e.TemplatesExtracted, e.EnrolmentRejected)
 
 

@@ -166,9 +166,11 @@ def test_a_provisional_seal_can_be_lifted_and_a_lift_ends_nothing_else(core: Cor
     """R11."""
     core.say(provisional("o1", 1, lapses_at=minutes(500)), COURT)
     core.say(seal("o2", 1), COURT)
-    core.say(lift("l1", "o1", "o2"), COURT)
-    assert core.verdict(1, B) is SUPPRESSED
+    core.say(lift("l0", "o1", "o2"), COURT)
     core.say(unseal("u1", "o2"), COURT)
+    assert core.verdict(1, B) is SUPPRESSED
+    assert [x.refused.reason for x in core.ledger.refusals() if x.refused] == ["not-provisional"]
+    core.say(lift("l1", "o1"), COURT)
     assert core.verdict(1, B) is STANDS
 
 

@@ -91,7 +91,7 @@ class Enrol:
             raise InvalidInput("This is no enrolment.", advice="Send orders and grants to /v1/events.")
         if str(event.owner) != str(signing_key(self._ledger, envelope).party):
             raise NotPermitted("An agency enrols its own records only.", advice="Sign with the owning agency's key.")
-        if any(row.owner != event.owner for row in self._ledger.rows(Record, record_id=event.record_id)):
+        if any(row.owner != event.owner for row in self._ledger.admitted([event.record_id])):
             raise _not_issued()  # before anything else is said of it: another agency's looks like one that never was
         self._check_issued(event)
         check_suppression(self._ledger, event.owner, event.record_id, event.indexes)
@@ -110,7 +110,7 @@ class Enrol:
             self._sent.move_to_end(digest)
             while len(self._sent) > SENT_MAX:
                 self._sent.popitem(last=False)
-        return sent or any(row.version == event.version for row in self._ledger.rows(Record, record_id=event.record_id))
+        return sent or any(row.version == event.version for row in self._ledger.admitted([event.record_id]))
 
     def _data_key(self, record: RecordId, owner: Ori) -> bytes:
         """Return the record's key, or one that waits; unless the record was admitted: then it had one, and there is no other."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from comity.ports import LedgerView
 from comity.wire.signing import SigningKey
 
 IN_RETURN_CHARS_MAX = 500
+REVOCATION_CHARS = 24
 SOURCE = "desk"
 
 
@@ -70,7 +72,10 @@ class Grants:
         rows = self.ledger.rows(Grant, grant_id=grant, owner=owner)
         if not any(row.holds(now) for row in rows):
             raise NotFound("There is no such grant of yours in force.", advice="See the register of grants.")
-        return self._enter(e.ShareRevoked(grant), f"{grant}.revoked", owner, signer)
+        own = hashlib.sha256(f"{owner}/{grant}".encode()).hexdigest()[
+            :REVOCATION_CHARS
+        ]  # a grant's own id may be as long as ids get
+        return self._enter(e.ShareRevoked(grant), f"r-{own}", owner, signer)
 
     def register(self) -> tuple[Grant, ...]:
         """Return every grant ever made, ended ones too, oldest first: the public register (R22)."""

@@ -11,7 +11,7 @@ from comity.domain import entries as e
 from comity.domain.authority import event_id
 from comity.domain.ids import ExchangeId, KeyId
 from comity.domain.log import JOURNAL, Entry, Placed, Topic
-from comity.domain.rows import Exchange, Record, Revocation
+from comity.domain.rows import Exchange, Revocation
 from comity.errors import Halted, OutcomeUnknown
 from comity.ports import EventLog, LedgerView
 from comity.wire.envelope import Envelope, to_entry
@@ -33,7 +33,8 @@ def verify_own(ledger: LedgerView, envelope: Envelope, placed: Placed) -> None:
     """Check that the exchange itself said this, outside the journal. Raises BadSignature.
 
     A key that was revoked counts for what it signed before, by the log's own time; and, since what was pushed out of a compacted
-    topic is put back as it was signed (ADR 0022), for templates of a version that was admitted before the revocation.
+    topic is put back as it was signed (ADR 0022), for templates of a version that was admitted before the revocation. Where the
+    revocation reaches back (rule 13), only for these, and only where the admission counts.
     """
     own = (key for key in ledger.signing_keys() if key.key_id == envelope.kid and key.role is e.Role.EXCHANGE)
     key = next(own, None)
@@ -44,13 +45,13 @@ def verify_own(ledger: LedgerView, envelope: Envelope, placed: Placed) -> None:
 
 def _spoke(ledger: LedgerView, envelope: Envelope, placed: Placed) -> bool:
     revoked = ledger.rows(Revocation, key_id=envelope.kid)
-    if all(placed.appended_at < row.entered_at for row in revoked):
+    if all(placed.appended_at < row.entered_at and row.void_from is None for row in revoked):
         return True
     event = envelope.event
     if not isinstance(event, e.TemplatesExtracted):
         return False
     since = min(row.entered for row in revoked)
-    admitted = ledger.rows(Record, record_id=event.record_id)
+    admitted = ledger.admitted([event.record_id])
     return any(row.version == event.version and row.entered < since for row in admitted)
 
 

@@ -11,10 +11,14 @@ from comity.acts.journal import Journal
 from comity.acts.pace import weight
 from comity.acts.register import known_parties
 from comity.domain import entries as e
-from comity.domain.authority import REPEATED, event_id, refuse, refuse_party
-from comity.domain.log import Entry, Topic
-from comity.errors import Conflict, InvalidInput, LedgerBehind, NotPermitted
+from comity.domain.authority import REPEATED, VOID_NAME, event_id, refuse, refuse_party
+from comity.domain.log import Entry, Placed, Topic
+from comity.domain.rows import Key, Revocation
+from comity.domain.standing import LOOSENING, refuse_named, voided
+from comity.errors import Conflict, InvalidInput, LedgerBehind, NotFound, NotPermitted
 from comity.ports import LedgerView, Watch
+from comity.wire.codec import Unencodable
+from comity.wire.envelope import Envelope
 from comity.wire.signing import SigningKey
 
 WAIT_SECONDS = 10.0
@@ -43,17 +47,21 @@ class Orders:
 
     def enter(self, event: e.Event, *, key: str, signer: SigningKey, source: str, own_id: str) -> OrderReceipt:
         """Sign an event as its party, whose key is held here, and submit it. Raises as ``submit``."""
-        return self.submit(self._journal.entry(event, key=key, signer=signer, source=source, own_id=own_id))
+        try:
+            entry = self._journal.entry(event, key=key, signer=signer, source=source, own_id=own_id)
+        except Unencodable as error:
+            raise InvalidInput(f"This cannot be entered: {error}", advice="Shorten it, or choose another id.") from None
+        return self.submit(entry)
 
     def submit(self, entry: Entry) -> OrderReceipt:
         """Verify, append the same bytes, wait until the ledger has applied them, and return the receipt.
 
-        The same order again returns the first receipt. Raises InvalidInput, NotPermitted, Conflict (same id, other bytes; or
-        the ledger refused it at its place), TooMany, NotAppended, OutcomeUnknown, LedgerBehind (it stands, but was not
-        confirmed in time).
+        The same order again returns the first receipt. Raises InvalidInput, NotPermitted, NotFound (what it ends or takes back),
+        Conflict (same id, other bytes; what has no end; or the ledger refused it at its place), TooMany, NotAppended,
+        OutcomeUnknown, LedgerBehind (it stands, but was not confirmed in time).
         """
         envelope = verified(self._ledger, entry, self._journal.exchange_id)
-        key, own = signing_key(self._ledger, envelope), event_id(envelope.event) or envelope.event_id
+        key, own = signing_key(self._ledger, envelope), event_id(envelope.event)
         if not isinstance(envelope.event, PUBLISHED_BY_PARTIES):
             raise InvalidInput("This is no order, grant or registration.", advice="An enrolment is handed in by itself.")
         refusal = refuse(envelope.event, key, founded=True, at=self._journal.now())
@@ -61,25 +69,41 @@ class Orders:
             raise NotPermitted(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
         if (refusal := refuse_party(envelope.event, known_parties(self._ledger))) is not None:
             raise Conflict(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
-        digest = hashlib.sha256(envelope.value).digest()
-        before = self._ledger.seen(key.party, own)
-        if before is not None:
-            if before[0] != digest:
-                raise Conflict("Another event with this id stands already.", advice="Give a new order a new id.")
-            self._acknowledge(before[1])
-            return OrderReceipt(own, before[1], digest.hex(), 0, repeated=True)
+        if own is not None and (before := self._before(envelope, key, own)) is not None:
+            return before
+        refusal = refuse_named(envelope.event, key.party, self._ledger, self._ledger.progress().next)
+        if refusal is not None:
+            kind = NotFound if refusal.reason.startswith("no-such-") else Conflict
+            raise kind(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
         self._journal.pace.take(key.party, weight(envelope.event))
         placed = self._journal.append(Topic.JOURNAL, entry)
+        return self._confirmed(envelope, key, placed)
+
+    def _confirmed(self, envelope: Envelope, key: Key, placed: Placed) -> OrderReceipt:
+        """Wait until the ledger has applied an entry, and return its receipt."""
         if not self._watch.wait(placed.position + 1, WAIT_SECONDS):
             raise LedgerBehind(
                 f"The order stands at position {placed.position}; the ledger has not confirmed it yet.",
                 advice="Send the same order again to get its receipt; every release after it waits for it.",
             )
+        own = event_id(envelope.event) or envelope.event_id
         for posted in self._ledger.refusals_between(placed.position, placed.position + 1):
             reason = posted.refused.reason if posted.refused else ""
-            if reason == REPEATED and (first := self._ledger.seen(key.party, own)) is not None:
-                self._acknowledge(first[1])
-                return OrderReceipt(own, first[1], digest.hex(), 0, repeated=True)  # another sender of it was faster
-            raise Conflict("The order was entered without effect.", advice="See the quarantine; send it anew.", reason=reason)
+            if reason == REPEATED and (first := self._before(envelope, key, own)) is not None:
+                return first  # another sender of it was faster
+            message = posted.refused.message if posted.refused else ""
+            raise Conflict(f"The order was entered without effect. {message}", advice="Mend it, and send it anew.", reason=reason)
         self._acknowledge(placed.position)
         return OrderReceipt(own, placed.position, receipt(placed).sha256, placed.appended_at_ms)
+
+    def _before(self, envelope: Envelope, key: Key, own: str) -> OrderReceipt | None:
+        """Return the first receipt of what was entered before. Raises Conflict where the id stands for something else now."""
+        taken = self._ledger.seen(key.party, own)
+        if taken is None:
+            return None
+        if isinstance(envelope.event, LOOSENING) and voided(taken.kid, taken.position, self._ledger.rows(Revocation)):
+            raise Conflict(VOID_NAME.message, advice="Give it a new id.", reason=VOID_NAME.reason)
+        if taken.value_sha256 != hashlib.sha256(envelope.value).digest():
+            raise Conflict("Another event with this id stands already.", advice="Give a new order a new id.", reason="same-id")
+        self._acknowledge(taken.position)
+        return OrderReceipt(own, taken.position, taken.value_sha256.hex(), 0, repeated=True)

@@ -11,7 +11,7 @@ from comity.domain import registration
 from comity.domain.ids import ExchangeId, KeyId, Ori, PartyId
 from comity.domain.policy import digest
 from comity.domain.posting import Agency, Court
-from comity.domain.rows import Exchange
+from comity.domain.rows import Exchange, Key
 from comity.errors import Conflict, Halted, InvalidInput, NotFound, NotPermitted, Unavailable
 from comity.ports import LedgerView, Watch
 from comity.wire.curve import KEY_BYTES
@@ -24,28 +24,33 @@ ID_BYTES = 12  # of an exchange's id: no two exchanges ever draw the same
 ADMINISTRATOR, EXCHANGE = PartyId("administrator"), PartyId("exchange")
 
 
-def found(journal: Journal, ledger: LedgerView, watch: Watch, administrator: SigningKey, exchange: SigningKey) -> None:
+def found(
+    journal: Journal,
+    ledger: LedgerView,
+    watch: Watch,
+    administrator: SigningKey,
+    exchange: SigningKey,
+    *,
+    known: bool = False,
+) -> None:
     """Enter what a journal begins with, where missing: its founding (the root of trust), the policy, the exchange's key.
 
-    The first founding that stands names the exchange; the pen signs for it from here on. Raises Halted where it was founded with
-    another administrator's key.
+    The first founding that stands names the exchange; the pen signs for it from here on. ``known``: this home went on with this
+    journal before. Raises Halted where the administrator's key does not hold in it, or a stranger founded it first.
     """
     if not ledger.rows(Exchange):
         own = ExchangeId(f"x-{secrets.token_hex(ID_BYTES)}")
         founding = e.ExchangeFounded(own, administrator.kid, administrator.public_bytes)
         _applied(watch, journal.enter(founding, key=ADMINISTRATOR, signer=administrator).position, FOUND_SECONDS)
-    held = {key.key_id for key in ledger.signing_keys()}
-    if administrator.kid not in held:
-        raise Halted(
-            "This journal was founded with another administrator's key.",
-            advice="Put the home's keys back that belong to this journal, or name another journal.",
-        )
+    _refuse_founder(ledger, administrator, known=known)
     journal.belongs_to(exchange_of(ledger))
     _refuse_revoked(ledger, exchange)
-    if exchange.kid not in held:
+    if not ledger.rows(Key, key_id=exchange.kid):
         journal.enter(e.PolicyAdopted(digest()), key=ADMINISTRATOR, signer=administrator)
         own_key = e.KeyRegistered(exchange.kid, EXCHANGE, e.Role.EXCHANGE, exchange.public_bytes)
-        _applied(watch, journal.enter(own_key, key=ADMINISTRATOR, signer=administrator).position, FOUND_SECONDS)
+        position = journal.enter(own_key, key=ADMINISTRATOR, signer=administrator).position
+        _applied(watch, position, FOUND_SECONDS)
+        _entered(ledger, position)
 
 
 def _applied(watch: Watch, position: int, seconds: float = WAIT_SECONDS) -> None:
@@ -53,12 +58,42 @@ def _applied(watch: Watch, position: int, seconds: float = WAIT_SECONDS) -> None
         raise Unavailable("It was entered, but the ledger has not confirmed it yet.", advice="See `comity status`.")
 
 
+def _entered(ledger: LedgerView, position: int) -> None:
+    """Raise Halted where what a journal begins with was refused at its place: nothing signed after it would count."""
+    for posted in ledger.refusals_between(position, position + 1):
+        if posted.refused is not None:
+            raise Halted(
+                f"The exchange's key was not registered: {posted.refused.message}",
+                advice="Put the home's own keys back: keys/administrator.pem and keys/exchange.pem belong together.",
+            )
+
+
+def _refuse_founder(ledger: LedgerView, administrator: SigningKey, *, known: bool) -> None:
+    """Raise Halted unless the administrator's key holds as such, and this journal is one that it founded or that is known."""
+    rows = ledger.rows(Key, key_id=administrator.kid)
+    now = ledger.progress().next
+    if not any(row.role is e.Role.ADMINISTRATOR and row.holds(now) for row in rows):
+        revoked = any(row.role is e.Role.ADMINISTRATOR for row in rows)
+        raise Halted(
+            "The administrator's key was revoked in this journal."
+            if revoked
+            else "This journal was founded with another administrator's key.",
+            advice="Put the home's keys/administrator.pem back that holds in this journal, or name another journal.",
+        )
+    if not known and ledger.rows(Exchange)[0].kid != administrator.kid:
+        raise Halted(
+            "Somebody else's key founded this journal, and this home has not gone on with it before.",
+            advice="Name a journal of your own. Was the administrator's key changed, and the anchor lost? comity anchor accept.",
+        )
+
+
 def _refuse_revoked(ledger: LedgerView, exchange: SigningKey) -> None:
     """Raise Halted where the exchange's key was revoked: whatever it signed would be refused at its place."""
-    own = [key for key in ledger.signing_keys() if key.key_id == exchange.kid]
-    if own and not any(key.holds(ledger.progress().next) for key in own):
+    own = ledger.rows(Key, key_id=exchange.kid)
+    now = ledger.progress().next
+    if own and not any(key.role is e.Role.EXCHANGE and key.holds(now) for key in own):
         raise Halted(
-            "The exchange's signing key was revoked: keys/exchange.pem is that key.",
+            "The exchange's signing key was revoked, or is registered as another's: keys/exchange.pem is that key.",
             advice="Put the newer keys/exchange.pem back; if there is none, delete this one: the next start makes a new key.",
         )
 

@@ -23,6 +23,11 @@ class Refusal:
     message: str
 
 
+VOID_NAME = Refusal(
+    "void-name", "What bears this id never counted: its key was revoked from before it. Enter it anew, under a new id."
+)
+
+
 def refuse(entry: e.Event, key: Key | None, *, founded: bool, at: datetime) -> Refusal | None:
     """Return why the holder of this key may not enter this, or None.
 
@@ -48,6 +53,9 @@ def _refuse_terms(entry: e.Event, key: Key, at: datetime) -> Refusal | None:
             return _refuse_lift(entry, key)
         case e.AgencyRegistered() | e.CourtRegistered() | e.KeyRegistered():
             return _refusal("improper-party", registration.improper(entry))
+        case e.RecordsSealed() | e.RecordsProvisionallySealed() | e.RecordsExpunged():
+            named = entry.records or entry.indexes
+            return None if named else Refusal("no-target", "An order names at least one record or one index.")
         case _:
             return None
 

@@ -160,8 +160,8 @@ class Clock:
             case e.TicksVoided() | e.ClockConfirmed():
                 return self.rule(said, place, kid, entered_at)
             case e.KeyRevoked():
-                revoked = (change.row for change in changes if isinstance(change, Enter))
-                return tuple(more for row in revoked if isinstance(row, Revocation) for more in self.revoke(row))
+                entered = (change.row for change in changes if isinstance(change, Enter))
+                return self.revoke([row for row in entered if isinstance(row, Revocation)])
             case _:
                 return ()
 
@@ -190,13 +190,14 @@ class Clock:
         self._changed.append((place, ruling.first))
         return Enter(ruling), Enter(self._row(place, kid, entered_at, tick=False))
 
-    def revoke(self, revocation: Revocation) -> tuple[Enter, ...]:
-        """Post what the ticks come to without the rulings that a key's revocation makes void (rule 13)."""
-        first = self._strike(revocation)
-        if first is None:
+    def revoke(self, revocations: Sequence[Revocation]) -> tuple[Enter, ...]:
+        """Post what the ticks come to without the rulings that one entry's revocations of keys make void (rule 13)."""
+        struck = [first for first in map(self._strike, revocations) if first is not None]
+        if not struck:
             return ()
-        self._now, self._window = self._folded(first, bounded=False)  # a stolen key must lose, whatever it costs
-        return (Enter(self._row(revocation.entered, revocation.kid, revocation.entered_at, tick=False)),)
+        self._now, self._window = self._folded(min(struck), bounded=False)  # a stolen key must lose, whatever it costs
+        place = revocations[0]
+        return (Enter(self._row(place.entered, place.kid, place.entered_at, tick=False)),)
 
     def _strike(self, revocation: Revocation) -> int | None:
         """Leave out the rulings that a revocation voids; return the first place that they were about."""

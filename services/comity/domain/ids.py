@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import NewType
@@ -55,7 +56,8 @@ def preview_key(preview: PreviewId) -> str:
 
 def order_key(name: OrderName) -> str:
     """Return the vault's name for the key that an order's document and typed numbers are encrypted under."""
-    return f"order/{name.party}/{name.order_id}"
+    digest = hashlib.sha256(f"{name.party}\0{name.order_id}".encode()).hexdigest()  # either may have a slash, and 128 characters
+    return f"order/{digest}"
 
 
 def photo_name(record: RecordId, version: int, photo: int) -> str:

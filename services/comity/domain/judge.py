@@ -12,6 +12,7 @@ from comity.domain import posting as p
 from comity.domain.entries import RecordClass, Role
 from comity.domain.ids import KeyId, Ori, RecordId
 from comity.domain.policy import MODES
+from comity.domain.standing import counted
 
 
 class Verdict(StrEnum):
@@ -66,9 +67,9 @@ class Facts:
         return max((tick for tick in self.ticks if tick.entered < as_of), key=lambda tick: tick.entered, default=None)
 
     def record(self, record_id: RecordId, as_of: int) -> p.Record | None:
-        """Return the record's highest version admitted by then."""
-        held = (row for row in self._versions.get(record_id, ()) if row.holds(as_of))
-        return max(held, key=lambda row: row.version, default=None)
+        """Return the record's highest version admitted by then, by a key that was not revoked from before it (rule 13)."""
+        held = counted(self._versions.get(record_id, ()), self.revocations, as_of)
+        return max(held, key=lambda row: (row.version, -row.entered), default=None)
 
     def own(self, record_id: RecordId, as_of: int) -> frozenset[str]:
         """Return the targets that are this record's own: itself and its indexes, without its kin's."""

@@ -5,13 +5,13 @@ The SQL ledger and ``MemoryLedger`` both execute these changes; tests compare th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
 from comity.domain import entries as e
-from comity.domain.ids import END, KeyId, Ori, PartyId, RecordId
+from comity.domain.ids import END, KeyId, OrderName, Ori, PartyId, RecordId
 from comity.domain.rows import (
     IDENTITY,
     Agency,
@@ -110,15 +110,16 @@ def index_target(index: e.BlindIndex) -> str:
     return f"{index.kind}:{index.key_version}:{index.tag}"
 
 
-def post(entry: e.JournalEntry, at: int, signer: Signer, appended_at: datetime) -> tuple[Change, ...]:
+def post(entry: e.JournalEntry, at: int, signer: Signer, appended_at: datetime, keys: Collection[Key] = ()) -> tuple[Change, ...]:
     """Return what this entry changes at its position, given that ``signer`` may enter it (see ``authority``).
 
     ``appended_at``: the log's own time of the entry. Every row that is entered carries it, and the signer's key.
+    ``keys``: every key that was registered before, in force or not: a revocation reaches those that the revoked key registered.
     Ticks, and rulings on them, are posted by ``domain/clock``, which knows those before.
     """
     return tuple(
         Enter(replace(change.row, kid=signer.kid, entered_at=appended_at)) if isinstance(change, Enter) else change
-        for change in _changes(entry, at, signer)
+        for change in (_revoke(entry, at, keys) if isinstance(entry, e.KeyRevoked) else _changes(entry, at, signer))
     )
 
 
@@ -168,13 +169,30 @@ def _parties(entry: e.JournalEntry, at: int) -> Iterator[Change]:
             yield Enter(Court(entered=at, court_id=court_id, name=name))
         case e.KeyRegistered(key_id, party, role, public_key):
             yield Enter(Key(entered=at, key_id=key_id, party=party, role=role, public_key=public_key))
-        case e.KeyRevoked(key_id, void_from):
-            yield End(Key, {"key_id": (key_id,)})
-            yield Enter(Revocation(entered=at, key_id=key_id, void_from=void_from))
         case e.IndexKeyIssued(name, version, check):
             yield Enter(IndexKey(entered=at, name=name, version=version, check=check))
         case _:
             return
+
+
+def _revoke(entry: e.KeyRevoked, at: int, keys: Collection[Key]) -> Iterator[Change]:
+    """End a key; and where its words are void from a place on, each key that it registered from there on, as though never."""
+    void = {entry.kid: entry.void_from} | registered_by(entry.kid, entry.void_from, keys)
+    yield End(Key, {"key_id": tuple(void)})
+    for key_id, void_from in void.items():
+        yield Enter(Revocation(entered=at, key_id=key_id, void_from=void_from))
+
+
+def registered_by(key_id: KeyId, void_from: int | None, keys: Collection[Key]) -> dict[KeyId, int | None]:
+    """Return the keys that a key registered from a position on, and those that these registered, each with its own place."""
+    found: dict[KeyId, int | None] = {}
+    waiting = [] if void_from is None else [(key_id, void_from)]
+    while waiting:  # each key is registered once, so it comes up once
+        by, since = waiting.pop()
+        new = [key for key in keys if key.kid == by and key.entered >= since and key.key_id not in {key_id, *found}]
+        found |= {key.key_id: key.entered for key in new}
+        waiting += [(key.key_id, key.entered) for key in new]
+    return found
 
 
 def _disclosures(entry: e.JournalEntry, at: int) -> Iterator[Change]:
@@ -311,6 +329,8 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self.rows: dict[type[Row], dict[tuple[object, ...], Row]] = {kind: {} for kind in IDENTITY}
+        self._versions: dict[RecordId, list[Record]] = {}
+        self._orders: dict[OrderName, Suppression] = {}
 
     def execute(self, changes: tuple[Change, ...], at: int) -> None:
         """Apply the changes of the entry at this position."""
@@ -318,9 +338,30 @@ class MemoryLedger:
             if isinstance(change, Enter):
                 kind = type(change.row)
                 key = tuple(getattr(change.row, name) for name in IDENTITY[kind])
-                self.rows[kind].setdefault(key, change.row)
+                if self.rows[kind].setdefault(key, change.row) is change.row:
+                    self._known_by_name(change.row)
             else:
                 self._end(change, at)
+
+    def those(self, kind: type[RowT], /, **where: str | int) -> tuple[RowT, ...]:
+        """Return the rows of one kind with these values, oldest first."""
+        held = cast("tuple[RowT, ...]", tuple(self.rows[kind].values()))
+        return tuple(row for row in held if all(getattr(row, name) == value for name, value in where.items()))
+
+    def order(self, name: OrderName) -> Suppression | None:
+        """Return one row of a covering order, or None."""
+        return self._orders.get(name)
+
+    def versions(self, records: Collection[RecordId]) -> tuple[Record, ...]:
+        """Return every version of these records, void ones too."""
+        return tuple(row for record in records for row in self._versions.get(record, ()))
+
+    def _known_by_name(self, row: Row) -> None:
+        """Keep by its name what is asked for at each entry; neither ever ends."""
+        if isinstance(row, Record):
+            self._versions.setdefault(row.record_id, []).append(row)
+        elif isinstance(row, Suppression):
+            self._orders.setdefault(OrderName(row.entered_by, row.order_id), row)
 
     def ticks_before(self, position: int, count: int) -> tuple[Tick, ...]:
         """Return the newest ticks and rulings' rows entered before a position, oldest first."""

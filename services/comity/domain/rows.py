@@ -100,7 +100,7 @@ class IndexKey(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record(Row):
-    """One version of a record; of those that hold, the highest version counts."""
+    """One version of a record, as one key of the exchange admitted it; of those that count, the highest version is shown."""
 
     record_id: RecordId
     owner: Ori
@@ -266,9 +266,9 @@ IDENTITY: dict[type[Row], tuple[str, ...]] = {
     Court: ("court_id",),
     Exchange: ("exchange_id",),
     Key: ("key_id",),
-    Revocation: ("entered",),
+    Revocation: ("entered", "key_id"),
     IndexKey: ("name", "version"),
-    Record: ("record_id", "version"),
+    Record: ("record_id", "version", "kid"),  # what a stolen key admitted is admitted again by the next
     Index: ("record_id", "target"),
     Suppression: ("entered_by", "order_id", "target"),  # another signer's order of the same number is another order (rule 10)
     Lift: ("entered", "party", "order_id"),

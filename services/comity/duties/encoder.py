@@ -24,10 +24,11 @@ from comity.acts.indexes import Indexer, digest
 from comity.acts.journal import Journal
 from comity.acts.one_face import exactly_one_face
 from comity.domain import entries as e
-from comity.domain.ids import particulars_name, photo_name, record_key, template_context
-from comity.domain.log import Batch, Entry, Placed, Stream, Topic
+from comity.domain.ids import END, RecordId, particulars_name, photo_name, record_key, template_context
+from comity.domain.log import JOURNAL, Batch, Entry, Placed, Stream, Topic
 from comity.domain.posting import Record, Revocation
 from comity.domain.record import effective_class
+from comity.domain.standing import counted
 from comity.duties.keeper import Keeper
 from comity.duties.purge import rejected
 from comity.duties.quarantine import Quarantine
@@ -42,7 +43,7 @@ from comity.wire.signing import OTHER_EXCHANGE, BadSignature, OtherExchange
 
 logger = structlog.get_logger(__name__)
 
-NAME = "encoder"
+NAME, AGAIN = "encoder", "encoder-again"
 WAIT_SECONDS = 60.0
 ADMITTED_MAX = 1_000
 CLOCKS_APART_MAX = timedelta(seconds=5)  # between the brokers that lead two topics: a key and what it signed next are close
@@ -159,7 +160,7 @@ class EncoderDuty:
         if error.reason == SUPPRESSED:
             self.rejections.add(Rejection(*told))
             self.overtaken(event)  # an expungement came first: what came after it is destroyed as well
-        elif stands or isinstance(error, NotIssued) or self.ledger.rows(Record, record_id=event.record_id):
+        elif stands or isinstance(error, NotIssued) or self.ledger.versions([event.record_id]):
             self.rejections.add(Rejection(*told))
         else:
             rejected.remember(self.photos, event)
@@ -181,7 +182,7 @@ class EncoderDuty:
     ) -> e.AdmittedRecord | Pushed | None:
         value_sha256 = hashlib.sha256(entry.value or b"").digest()
         held: list[Record | e.AdmittedRecord]
-        held = [*self.ledger.rows(Record, record_id=event.record_id), *(r for r in waiting if r.record_id == event.record_id)]
+        held = [*self._standing(event.record_id), *(r for r in waiting if r.record_id == event.record_id)]
         newest = max(held, key=lambda row: row.version, default=None)
         if newest is not None and newest.version >= event.version:
             same = next((row for row in held if row.version == event.version), newest)
@@ -198,6 +199,29 @@ class EncoderDuty:
             self._keep(event, entry)
             self._extracted(extracted)
         return e.AdmittedRecord(event.record_id, event.owner, record_class, event.version, event.indexes, value_sha256)
+
+    def read_again_where_void(self) -> None:
+        """Start from nothing where a key of the exchange was revoked from before what it admitted, since the last time.
+
+        What it admitted is then encoded and admitted again, by the key that holds now (rule 13).
+        """
+        done = self.positions.load(AGAIN).get(JOURNAL.topic, 0)
+        newest = max((row.entered for row in self._reaching_back()), default=-1)
+        if newest < done:
+            return
+        logger.warning("the enrolments are read again: a key of the exchange was revoked from before what it admitted")
+        self.positions.clear(NAME)
+        self.positions.save(AGAIN, JOURNAL.topic, newest + 1)
+
+    def _standing(self, record: RecordId) -> list[Record]:
+        """Return the versions that stand; where a void one came among them, those that were admitted since it was void."""
+        versions, reaching = self.ledger.versions([record]), self._reaching_back()
+        since = max((r.entered for r in reaching if any(r.voids(row, END) for row in versions)), default=-1)
+        return [row for row in counted(versions, reaching, END) if row.entered > since]
+
+    def _reaching_back(self) -> list[Revocation]:
+        own = {key.key_id for key in self.ledger.signing_keys() if key.role is e.Role.EXCHANGE}
+        return [row for row in self.ledger.rows(Revocation) if row.void_from is not None and row.key_id in own]
 
     def _check_signer(self, envelope: Envelope, event: e.RecordEnrolled, appended_at: datetime) -> None:
         """Judge by the keys that held when the enrolment was appended, by the log's own time, whenever it is read again.
@@ -224,20 +248,33 @@ class EncoderDuty:
         A record that stands has its owner. Of any other the particulars prove it: nobody else was given its key, and their
         booking number gives this id for its owner alone.
         """
-        rows: list[Record | e.AdmittedRecord] = [*self.ledger.rows(Record, record_id=event.record_id)]
+        rows: list[Record | e.AdmittedRecord] = [*self.ledger.admitted([event.record_id])]
         owners = {str(row.owner) for row in (*rows, *(r for r in waiting if r.record_id == event.record_id))}
         if owners:
             if owners != {str(event.owner)}:
                 raise NotIssued(NOT_ISSUED, NOT_ISSUED_ADVICE)
             return
+        name = record_key(event.record_id)
         try:
-            particulars = opened_particulars(event, self.vault.claim(record_key(event.record_id)))
+            particulars = opened_particulars(event, self._issued_key(name))
         except KeyShredded:
             return  # nothing is left that could be touched
         except (NotFound, ValueError):
             raise NotIssued(NOT_ISSUED, NOT_ISSUED_ADVICE) from None
         if not self.indexer.is_of(event.owner, event.record_id, str(particulars.get("booking_number") or "")):
             raise NotIssued("indexes-differ", "Send the record id and the indexes as /v1/records issued them.")
+        with suppress(KeyShredded, NotFound):  # gone since: told further on
+            self.vault.claim(name)  # only now: whoever sent it, it is its owner's, so its key is kept
+
+    def _issued_key(self, name: str) -> bytes:
+        """Return the key that was issued under a name, kept or waiting still. Raises KeyShredded or NotFound."""
+        try:
+            return self.vault.open(name)
+        except NotFound:
+            waiting = self.vault.waiting(name)
+            if waiting is None:
+                raise
+            return waiting
 
     def _open(self, event: e.RecordEnrolled) -> tuple[dict[str, Any], list[bytes]]:
         if suppressed(self.ledger, event.owner, event.record_id, event.indexes, frozenset({"expungement"})):

@@ -119,8 +119,8 @@ class Keeper:
         return None
 
     def _standing(self, record: RecordId | None) -> Record | None:
-        """Return the newest version that was admitted."""
-        rows = () if record is None else self.quarantine.ledger.rows(Record, record_id=record)
+        """Return the newest version that was admitted, and counts."""
+        rows = () if record is None else self.quarantine.ledger.admitted([record])
         return max(rows, key=lambda row: row.version, default=None)
 
     def _kept(self, topic: Topic, record: RecordId, row: Record | None) -> Entry | None:

@@ -28,6 +28,7 @@ from comity.ports.ledger import (
     RefusedEntry,
     Rejection,
     Rejections,
+    Taken,
 )
 from comity.ports.log import EventLog, Positions, Reader, Watch
 from comity.ports.people import Identity, Machine, Machines, Person
@@ -74,6 +75,7 @@ __all__ = [
     "Rejections",
     "Requests",
     "StoredTemplate",
+    "Taken",
     "TemplateStore",
     "Vector",
     "Watch",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from comity.domain.authority import Refusal
 from comity.domain.clock import Stretch
-from comity.domain.ids import Ori, RecordId
+from comity.domain.ids import KeyId, OrderName, Ori, RecordId
 from comity.domain.judge import Facts
 from comity.domain.merkle import Frontier
-from comity.domain.posting import Change, Key, Row, Suppression, Tick
+from comity.domain.posting import Change, Key, Record, Row, Suppression, Tick
+from comity.domain.rows import UNSIGNED
 
 RowT = TypeVar("RowT", bound=Row)
 
@@ -44,6 +45,15 @@ class Posted:
     refused: Refusal | None = None
     event_id: str | None = None
     value_sha256: bytes = b""
+    kid: KeyId = UNSIGNED
+
+
+class Taken(NamedTuple):
+    """What an id stands for, once for ever: the digest of the bytes, where they stand, and by which key (rule 10)."""
+
+    value_sha256: bytes
+    position: int
+    kid: KeyId
 
 
 class LedgerView(Protocol):
@@ -96,8 +106,20 @@ class LedgerView(Protocol):
         """Return every signing key, past ones too."""
         ...
 
-    def seen(self, signer: str, event_id: str) -> tuple[bytes, int] | None:
-        """Return the digest and position of an order already taken."""
+    def order(self, name: OrderName) -> Suppression | None:
+        """Return one row of a covering order, or None where there is none of this name."""
+        ...
+
+    def versions(self, records: Collection[RecordId]) -> tuple[Record, ...]:
+        """Return every version of these records, void ones too."""
+        ...
+
+    def admitted(self, records: Collection[RecordId]) -> tuple[Record, ...]:
+        """Return the versions of these records that count now: admitted by a key that was not revoked from before (rule 13)."""
+        ...
+
+    def seen(self, signer: str, event_id: str) -> Taken | None:
+        """Return the digest, the position and the key of what was taken under this id."""
         ...
 
     def refusals(self, signer: str | None = None) -> tuple[Posted, ...]:

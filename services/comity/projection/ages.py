@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from comity.acts.alarms import Alarms
 from comity.domain.ids import RecordId, SearchId, photo_name, record_key, search_key
-from comity.domain.posting import Record, Search
+from comity.domain.posting import Record, Revocation, Search
+from comity.domain.standing import counted
 from comity.ports import Candidates, KeyVault, LedgerView, PhotoStore
 
 NEWEST = 1_000  # of each kind: a copy of last night lacks some of the newest, if it lacks any
@@ -43,7 +44,8 @@ class Ages:
     def _living(self) -> dict[RecordId, int]:
         """Return the newest records that were not erased, each with its newest version."""
         newest: dict[RecordId, int] = {}
-        for row in self.ledger.newest(Record, NEWEST):
+        rows = self.ledger.newest(Record, NEWEST)
+        for row in counted(rows, self.ledger.rows(Revocation), self.ledger.progress().next):
             newest[row.record_id] = max(row.version, newest.get(row.record_id, 0))
         missing = set(self.vault.missing([record_key(record) for record in newest]))
         return {

@@ -13,8 +13,9 @@ from comity.acts.probes import orphans
 from comity.domain import posting as p
 from comity.domain.ids import END, RecordId, record_key
 from comity.domain.merkle import Frontier
+from comity.domain.standing import counted
 from comity.errors import Halted
-from comity.ports import EventLog, KeyVault, LedgerView, PhotoStore, Posted, Progress, TemplateStore
+from comity.ports import EventLog, KeyVault, LedgerView, PhotoStore, Posted, Progress, Taken, TemplateStore
 from comity.projection.replay import replay
 
 SETTLE_SECONDS = 60.0  # how long what is only behind may take to come
@@ -38,17 +39,14 @@ class ReferenceLedger:
 
     def __init__(self) -> None:
         self.memory = p.MemoryLedger()
-        self.taken: dict[tuple[str, str], tuple[bytes, int]] = {}
+        self.order, self.versions, self.rows = self.memory.order, self.memory.versions, self.memory.those
+        self.taken: dict[tuple[str, str], Taken] = {}
         self._progress = Progress(0, 0, "", Frontier())
 
     def claim(self, topic_id: str) -> Progress:
         """Take the journal as it is."""
         self._progress = Progress(0, 1, topic_id, Frontier())
         return self._progress
-
-    def rows(self, kind: type[p.Row]) -> tuple[p.Row, ...]:
-        """Return the rows of one kind."""
-        return tuple(self.memory.rows[kind].values())
 
     def ticks_before(self, position: int, count: int) -> tuple[p.Tick, ...]:
         """Return the newest ticks before a position."""
@@ -62,8 +60,8 @@ class ReferenceLedger:
         """Return no key: a replay from 0 learns them all."""
         return ()
 
-    def seen(self, signer: str, event_id: str) -> tuple[bytes, int] | None:
-        """Return the digest and position of an order already taken."""
+    def seen(self, signer: str, event_id: str) -> Taken | None:
+        """Return what was taken under this id."""
         return self.taken.get((signer, event_id))
 
     def apply(self, seen: Progress, after: Progress, posted: Sequence[Posted]) -> None:
@@ -73,7 +71,7 @@ class ReferenceLedger:
         for entry in posted:
             self.memory.execute(entry.changes, entry.position)
             if entry.event_id and not entry.refused:
-                self.taken.setdefault((entry.signer, entry.event_id), (entry.value_sha256, entry.position))
+                self.taken.setdefault((entry.signer, entry.event_id), Taken(entry.value_sha256, entry.position, entry.kid))
         self._progress = after
 
     def progress(self) -> Progress:
@@ -155,14 +153,14 @@ class Fsck:
 
         What was in doubt at first is looked at again once every follower has read what was there then.
         """
-        rows = (row for row in memory.rows[p.Record].values() if isinstance(row, p.Record))
-        first = self._look(_newest(rows)).doubts()
+        admitted = counted(memory.those(p.Record), memory.those(p.Revocation), END)
+        first = self._look(_newest(admitted)).doubts()
         suspects = {record for records in first.values() for record in records}
         if not suspects:
             return []
         if not self._passed(SETTLE_SECONDS):
             return [Finding(f"{len(suspects)} records are still being worked at", "Run `comity fsck` again when they are done.")]
-        now = _newest(row for record in suspects for row in self._ledger.rows(p.Record, record_id=record))
+        now = _newest(self._ledger.admitted(suspects))
         second = self._look(now, suspects).doubts()
         return [
             Finding(f"{len(both)} {what}", advice)

@@ -25,7 +25,8 @@ from comity.acts.journal import verify_own
 from comity.domain import entries as e
 from comity.domain.ids import RecordId, record_key, template_context
 from comity.domain.log import Batch, Placed, Stream, Topic
-from comity.domain.posting import Record
+from comity.domain.posting import Record, Revocation
+from comity.domain.standing import counted
 from comity.errors import Halted, KeyShredded, NotFound
 from comity.ports import (
     Block,
@@ -116,10 +117,18 @@ class GalleryProjection:
             self._scan.forget(came_back)
 
     def _outdated(self) -> set[RecordId]:
-        """Return the corrected records of which an older version is held; only a correction leaves one."""
-        corrected = {row.record_id: row.version for row in self._ledger.every(Record) if row.version > 1}
-        held = {record: self._scan.edition(record) for record in corrected}
-        return {record for record, edition in held.items() if edition is not None and edition.version < corrected[record]}
+        """Return the corrected records of which another version is held than the newest that counts.
+
+        Only a correction leaves an older one; and a key that was stolen, one that never counted.
+        """
+        newest: dict[RecordId, int] = {}
+        revocations, now = self._ledger.rows(Revocation), self._ledger.progress().next
+        for row in self._ledger.every(Record):
+            if row.version > 1:
+                stands = any(counted([row], revocations, now))
+                newest[row.record_id] = max(row.version if stands else 1, newest.get(row.record_id, 1))
+        held = {record: self._scan.edition(record) for record in newest}
+        return {record for record, edition in held.items() if edition is not None and edition.version != newest[record]}
 
     def starts(self) -> Mapping[Stream, int]:
         """Say where to go on. Raises Halted where the store was read from another log, or is ahead of this one."""
@@ -182,7 +191,7 @@ class GalleryProjection:
         held = self._held(read)
         if held is not None and held > read.edition:
             return False
-        versions = [row.version for row in self._ledger.rows(Record, record_id=read.event.record_id)]
+        versions = [row.version for row in self._ledger.admitted([read.event.record_id])]
         return read.event.version >= max(versions, default=0)
 
     def _held(self, read: _Extracted) -> Edition | None:

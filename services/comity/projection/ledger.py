@@ -12,15 +12,17 @@ from datetime import datetime
 
 from comity.acts.register import known_parties
 from comity.domain import entries as e
-from comity.domain.authority import COUNTED_ONCE, REPEATED, UNKNOWN_KEY, Refusal, event_id, refuse, refuse_party
+from comity.domain.authority import COUNTED_ONCE, REPEATED, UNKNOWN_KEY, VOID_NAME, Refusal, event_id, refuse, refuse_party
 from comity.domain.clock import Clock, NoRuling
 from comity.domain.ids import ExchangeId, PartyId
 from comity.domain.log import JOURNAL, Batch, Placed, Stream, leaf
 from comity.domain.merkle import leaf_hash
 from comity.domain.posting import End, Enter, Signer, ended, post
-from comity.domain.rows import Agency, Court, Exchange, Key
+from comity.domain.rows import Agency, Court, Exchange, Key, Revocation, Row
+from comity.domain.standing import LOOSENING, refuse_named, voided
 from comity.errors import Halted, Unavailable
-from comity.ports import EventLog, Ledger, Posted, Progress
+from comity.ports import EventLog, Ledger, Posted, Progress, Taken
+from comity.projection.pending import Keys, Pending
 from comity.projection.watch import PositionWatch
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import Envelope, from_entry
@@ -31,7 +33,6 @@ from comity.wire.signing import OTHER_EXCHANGE, BadSignature, OtherExchange
 NEWEST_MAX = 32  # of the newest leaves, kept to know the journal's end again; ``fsck`` compares the whole
 READ_SECONDS = 10.0
 ROWS_MAX = 5_000  # in one transaction, one entry above it: some 0.2 s that a release may wait for
-Taken = dict[tuple[str, str], tuple[bytes, int]]
 
 
 class LedgerProjection:
@@ -40,7 +41,7 @@ class LedgerProjection:
     def __init__(self, log: EventLog, ledger: Ledger, watch: PositionWatch) -> None:
         self._log, self._ledger, self._watch = log, ledger, watch
         self._progress: Progress | None = None
-        self._keys: dict[str, Key] = {}
+        self._keys = Keys()
         self._parties: set[str] = set()
         self._exchange_id: ExchangeId | None = None
         self._clock = Clock(ledger, 0, None)
@@ -54,7 +55,7 @@ class LedgerProjection:
                 advice="Restore the whole journal; if it is lost for good, tell every party, then: comity anchor accept.",
             )
         self._check_end(self._progress)
-        self._keys = {key.key_id: key for key in self._ledger.signing_keys()}
+        self._keys = Keys({key.key_id: key for key in self._ledger.signing_keys()}, list(self._ledger.rows(Revocation)))
         self._parties = known_parties(self._ledger)
         self._exchange_id = next((row.exchange_id for row in self._ledger.rows(Exchange)), None)
         self._clock = Clock(self._ledger, self._progress.next, self._progress.stretch)
@@ -87,16 +88,14 @@ class LedgerProjection:
         Large orders end a transaction early, so that a release before them does not wait for them.
         """
         del stream
-        done, rows, taken = list[tuple[Placed, Posted]](), 0, Taken()
+        pending = Pending(self._ledger, self._keys)
         for placed in batch.entries:
-            if rows >= ROWS_MAX:
-                self._commit(done, placed.position)
-                done, rows, taken = [], 0, Taken()
-            posted = self._read(placed, taken)
+            if pending.changes >= ROWS_MAX:
+                self._commit(pending.done, placed.position)
+                pending = Pending(self._ledger, self._keys)
+            pending.add(placed, self._read(placed, pending))
             self._clock.passed(placed.appended_at)
-            done.append((placed, posted))
-            rows += len(posted.changes)
-        self._commit(done, batch.next)
+        self._commit(pending.done, batch.next)
 
     def _commit(self, done: Sequence[tuple[Placed, Posted]], next_: int) -> None:
         """Write what entries come to, and with it how far the ledger is; then say so."""
@@ -117,24 +116,24 @@ class LedgerProjection:
         self._progress = after
         self._watch.publish(after.next)
 
-    def _read(self, placed: Placed, taken: Taken) -> Posted:
+    def _read(self, placed: Placed, pending: Pending) -> Posted:
         position = placed.position
         try:
             envelope = from_entry(placed.entry)
         except Undecodable as error:
             return self._without_effect(placed, Refusal("undecodable", str(error)[:500]))
-        key = self._keys.get(envelope.kid)
+        key = self._keys.of.get(envelope.kid)
         key = key if key is not None and key.holds(position) else None
         refusal = self._refuse(envelope, key, placed.appended_at)
         if refusal is not None:
             return self._without_effect(placed, refusal)
         role = key.role if key else e.Role.ADMINISTRATOR
         signer = Signer(key.party if key else PartyId(role), role, envelope.kid)
-        return self._post(placed, envelope, signer, taken)
+        return self._post(placed, envelope, signer, pending)
 
     def _without_effect(self, placed: Placed, refusal: Refusal) -> Posted:
         """Keep a refusal for whoever's registered key, in force or not, signed the bytes; for nobody where that is not told."""
-        signer, own = signer_of(placed.entry, self._keys), said_id(placed.entry)
+        signer, own = signer_of(placed.entry, self._keys.of), said_id(placed.entry)
         if signer is None:
             return Posted(placed.position, "", refused=refusal, event_id=own)
         if refusal.reason == UNKNOWN_KEY and signer.holds(placed.position):
@@ -152,7 +151,7 @@ class LedgerProjection:
         if (refusal := refuse_party(event, self._parties)) is not None:
             return refusal
         if isinstance(event, e.KeyRegistered | e.ExchangeFounded):
-            held = [(key.key_id, key.public_key) for key in self._keys.values()]
+            held = [(key.key_id, key.public_key) for key in self._keys.of.values()]
             return refuse_key(event.kid, event.public_key, held)
         return None
 
@@ -171,42 +170,53 @@ class LedgerProjection:
             return Refusal("forged", f"The signature does not fit the bytes and the key that it names: {error}.")
         return None
 
-    def _post(self, placed: Placed, envelope: Envelope, signer: Signer, taken: Taken) -> Posted:
-        event, own, digest = envelope.event, event_id(envelope.event), hashlib.sha256(envelope.value).digest()
-        if isinstance(event, COUNTED_ONCE) and own is not None:
-            before = taken.get((signer.party, own)) or self._ledger.seen(signer.party, own)
-            if before is not None:
-                return Posted(placed.position, signer.party, refused=_again(before, digest))
-            taken[(signer.party, own)] = (digest, placed.position)
-        else:
-            own = None
-        at = placed.appended_at
-        changes = post(event, placed.position, signer, at)  # type: ignore[arg-type]
+    def _post(self, placed: Placed, envelope: Envelope, signer: Signer, pending: Pending) -> Posted:
+        event, at = envelope.event, placed.appended_at
+        own = event_id(event) if isinstance(event, COUNTED_ONCE) else None
+        digest = hashlib.sha256(envelope.value).digest()
+        before = pending.taken(signer.party, own) if own is not None else None
+        if before is not None:
+            return self._refused(placed, signer, self._again(event, before, digest))
+        refusal = refuse_named(event, signer.party, pending, placed.position)
+        if refusal is not None:
+            return self._refused(placed, signer, refusal)
+        changes = post(event, placed.position, signer, at, self._keys.of.values())  # type: ignore[arg-type]
         try:
             changes += self._clock.post(event, changes, placed.position, signer.kid, at)  # type: ignore[arg-type]
         except NoRuling as error:
-            return Posted(placed.position, signer.party, refused=Refusal(error.reason, error.message))
+            return self._refused(placed, signer, Refusal(error.reason, error.message))
         for change in changes:
             self._learn(change, placed.position)
-        return Posted(placed.position, signer.party, changes, event_id=own, value_sha256=digest)
+        return Posted(placed.position, signer.party, changes, event_id=own, value_sha256=digest, kid=signer.kid)
+
+    def _refused(self, placed: Placed, signer: Signer, refusal: Refusal) -> Posted:
+        return Posted(placed.position, signer.party, refused=refusal)
+
+    def _again(self, event: e.Event, before: Taken, digest: bytes) -> Refusal:
+        """Say why what was entered before counts nothing the second time (rule 10)."""
+        if isinstance(event, LOOSENING) and voided(before.kid, before.position, self._keys.revocations):
+            return VOID_NAME
+        if before.value_sha256 == digest:
+            return Refusal(REPEATED, f"This stands already, at position {before.position}; the repeat has no effect.")
+        return Refusal("same-id", "Another event of this signer bears this id.")
 
     def _learn(self, change: Enter | End, position: int) -> None:
-        if isinstance(change, Enter) and isinstance(change.row, Exchange):
-            self._exchange_id = change.row.exchange_id
-        elif isinstance(change, Enter) and isinstance(change.row, Key):
-            self._keys.setdefault(change.row.key_id, change.row)
-        elif isinstance(change, Enter) and isinstance(change.row, Agency):
-            self._parties.add(change.row.ori)
-        elif isinstance(change, Enter) and isinstance(change.row, Court):
-            self._parties.add(change.row.court_id)
-        elif isinstance(change, End) and change.kind is Key:
+        if isinstance(change, Enter):
+            self._learn_row(change.row)
+        elif change.kind is Key:
             for key_id in change.where["key_id"]:
-                if key_id in self._keys and self._keys[key_id].holds(position + 1):
-                    self._keys[key_id] = ended(self._keys[key_id], position)
+                held = self._keys.of.get(key_id)
+                if held is not None and held.holds(position + 1):
+                    self._keys.of[key_id] = ended(held, position)
 
-
-def _again(before: tuple[bytes, int], digest: bytes) -> Refusal:
-    """Say why what was entered before counts nothing the second time (rule 10)."""
-    if before[0] == digest:
-        return Refusal(REPEATED, f"This stands already, at position {before[1]}; the repeat has no effect.")
-    return Refusal("same-id", "Another event of this signer bears this id.")
+    def _learn_row(self, row: Row) -> None:
+        if isinstance(row, Exchange):
+            self._exchange_id = row.exchange_id
+        elif isinstance(row, Key):
+            self._keys.of.setdefault(row.key_id, row)
+        elif isinstance(row, Revocation):
+            self._keys.revocations.append(row)
+        elif isinstance(row, Agency):
+            self._parties.add(row.ori)
+        elif isinstance(row, Court):
+            self._parties.add(row.court_id)

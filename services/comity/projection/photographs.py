@@ -10,7 +10,6 @@ import hashlib
 from comity.domain import entries as e
 from comity.domain.ids import particulars_name, photo_name, record_key
 from comity.domain.log import Placed, Stream, Topic
-from comity.domain.posting import Record
 from comity.ports import EventLog, KeyVault, LedgerView, PhotoStore
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import from_entry
@@ -61,5 +60,5 @@ def _admitted(placed: Placed, ledger: LedgerView) -> e.RecordEnrolled | None:
     if not isinstance(event, e.RecordEnrolled):
         return None
     digest = hashlib.sha256(placed.entry.value).digest()
-    rows = ledger.rows(Record, record_id=event.record_id)
+    rows = ledger.admitted([event.record_id])
     return event if any(row.version == event.version and row.enrolment_sha256 == digest for row in rows) else None

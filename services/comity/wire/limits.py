@@ -26,6 +26,7 @@ INT_MAX = 2**53 - 1  # what JSON's readers keep exactly
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)  # before any booking photograph that is still lent
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)  # later ones overflow when moved to another zone
 
+_IDENTIFIER = re.compile(rf"[!-~]{{1,{ID_CHARS_MAX}}}")  # what the header ce_id can repeat
 _TAG = re.compile(r"[0-9a-f]{64}")
 
 
@@ -129,12 +130,12 @@ def value_bytes_max(event: type) -> int:
 
 
 def identifier(where: str, kind: Any) -> Any:  # noqa: ANN401 - NewTypes have no common type
-    """Return a check of an identifier: the form where its kind has one, else 1 to 128 characters."""
+    """Return a check of an identifier: the form where its kind has one, else 1 to 128 printable ASCII characters."""
     form = _FORMS.get(kind)
 
     def check(value: object) -> object:
-        if not isinstance(value, str) or not 1 <= len(value) <= ID_CHARS_MAX or "\0" in value:
-            raise OutOfLimits(f"{where}: an identifier has 1 to {ID_CHARS_MAX} characters")
+        if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
+            raise OutOfLimits(f"{where}: an identifier has 1 to {ID_CHARS_MAX} printable ASCII characters and no space")
         if form is not None:
             _formed(where, form, value)
         return value

@@ -20,11 +20,12 @@ from comity.domain import posting as p
 from comity.domain.authority import Refusal
 from comity.domain.clock import Stretch
 from comity.domain.entries import Role
-from comity.domain.ids import END, RecordId
+from comity.domain.ids import END, OrderName, RecordId
 from comity.domain.judge import Facts
 from comity.domain.merkle import Frontier
+from comity.domain.standing import counted
 from comity.errors import Halted
-from comity.ports import Posted, Progress
+from comity.ports import Posted, Progress, Taken
 
 NAME = "ledger"
 NEWEST = struct.Struct(">q32s")  # a position and its leaf's hash
@@ -169,12 +170,33 @@ class SqlLedger:
         """Return every signing key."""
         return self.rows(p.Key)
 
-    def seen(self, signer: str, event_id: str) -> tuple[bytes, int] | None:
-        """Return the digest and position of an order already taken."""
-        query = select(SEEN.c.value_sha256, SEEN.c.position).where(SEEN.c.signer == signer, SEEN.c.event_id == event_id)
+    def order(self, name: OrderName) -> p.Suppression | None:
+        """Return one row of a covering order, or None where there is none of this name."""
+        own = (S.c.entered_by == name.party, S.c.order_id == name.order_id)
+        with self._engine.begin() as connection:
+            row = connection.execute(select(*_columns(p.Suppression)).where(*own).limit(1)).mappings().one_or_none()
+            return None if row is None else p.Suppression(**row)
+
+    def versions(self, records: Collection[RecordId]) -> tuple[p.Record, ...]:
+        """Return every version of these records, void ones too."""
+        with self._engine.begin() as connection:
+            return _fetch(connection, RECORDS, p.Record, records=records)
+
+    def admitted(self, records: Collection[RecordId]) -> tuple[p.Record, ...]:
+        """Return the versions of these records that count now."""
+        with self._engine.begin() as connection:
+            applied = _progress(connection).next  # first: it fixes the snapshot
+            versions = _fetch(connection, RECORDS, p.Record, records=records)
+            return tuple(counted(versions, _fetch(connection, REVOCATIONS, p.Revocation, as_of=applied), applied))
+
+    def seen(self, signer: str, event_id: str) -> Taken | None:
+        """Return the digest, the position and the key of what was taken under this id."""
+        query = select(SEEN.c.value_sha256, SEEN.c.position, SEEN.c.kid).where(
+            SEEN.c.signer == signer, SEEN.c.event_id == event_id
+        )
         with self._engine.begin() as connection:
             row = connection.execute(query).one_or_none()
-            return None if row is None else (row[0], row[1])
+            return None if row is None else Taken(*row)
 
     def refusals(self, signer: str | None = None) -> tuple[Posted, ...]:
         """Return the newest entries that had no effect."""
@@ -303,7 +325,7 @@ def _execute(connection: Connection, posted: Sequence[Posted]) -> None:
         if x.refused
     ]
     orders = [
-        {"signer": x.signer, "event_id": x.event_id, "value_sha256": x.value_sha256, "position": x.position}
+        {"signer": x.signer, "event_id": x.event_id, "value_sha256": x.value_sha256, "position": x.position, "kid": x.kid}
         for x in posted
         if x.event_id and not x.refused
     ]

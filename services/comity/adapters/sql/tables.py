@@ -304,6 +304,7 @@ class Seen(SQLModel, table=True):
     event_id: str = Field(primary_key=True)
     value_sha256: bytes = Field(sa_type=LargeBinary)
     position: int = Field(sa_type=BigInteger)
+    kid: str
 
 
 class Refused(SQLModel, table=True):

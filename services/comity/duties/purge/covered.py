@@ -80,9 +80,14 @@ def _naming(ledger: LedgerView, records: Collection[RecordId]) -> Iterator[tuple
         for row in facts.indexes:
             targets.get(row.record_id, set()).add(row.target)
         for record in part:
-            held = facts.record(record, facts.applied)
+            held = facts.record(record, facts.applied) or _void(facts, record)
             if held is not None:
                 yield held, _orders(targets[record], held.owner, standing)
+
+
+def _void(facts: Facts, record: RecordId) -> Record | None:
+    """Return the newest version of a record of which none counts: its bytes are there all the same."""
+    return max((row for row in facts.records if row.record_id == record), key=lambda row: row.version, default=None)
 
 
 def _standing(facts: Facts) -> dict[str, list[Suppression]]:

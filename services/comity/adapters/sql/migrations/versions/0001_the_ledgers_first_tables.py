@@ -197,7 +197,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("enrolment_sha256", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_record")),
-        sa.UniqueConstraint("record_id", "version", name=op.f("uq_record_record_id_version")),
+        sa.UniqueConstraint("record_id", "version", "kid", name=op.f("uq_record_record_id_version_kid")),
     )
     with op.batch_alter_table("record", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_record_entered"), ["entered"], unique=False)
@@ -275,7 +275,7 @@ def upgrade() -> None:
         sa.Column("key_id", sa.String(), nullable=False),
         sa.Column("void_from", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_revocation")),
-        sa.UniqueConstraint("entered", name=op.f("uq_revocation_entered")),
+        sa.UniqueConstraint("entered", "key_id", name=op.f("uq_revocation_entered_key_id")),
     )
     with op.batch_alter_table("revocation", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_revocation_entered"), ["entered"], unique=False)
@@ -323,6 +323,7 @@ def upgrade() -> None:
         sa.Column("event_id", sa.String(), nullable=False),
         sa.Column("value_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("signer", "event_id", name=op.f("pk_seen")),
     )
     op.create_table(

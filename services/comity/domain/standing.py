@@ -1,0 +1,78 @@
+"""What an entry is about must be there, and be its own: a verdict over the rows of the journal before it (rule 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Protocol
+
+from comity.domain import entries as e
+from comity.domain.authority import Refusal
+from comity.domain.ids import KeyId, OrderName, PartyId, RecordId
+from comity.domain.rows import Grant, Key, Record, Revocation, RowT, Suppression
+
+LOOSENING = (*e.Lift.__args__, e.ShareGranted)  # what a revocation that reaches back makes void (rule 13)
+
+
+class Held(Protocol):
+    """The rows that stand before an entry: the ledger's, and what is not committed yet."""
+
+    def order(self, name: OrderName) -> Suppression | None:
+        """Return one row of a covering order, or None where there is none of this name."""
+        ...
+
+    def versions(self, records: Collection[RecordId]) -> Sequence[Record]:
+        """Return every version of these records, void ones too."""
+        ...
+
+    def rows(self, kind: type[RowT], /, **where: str | int) -> Sequence[RowT]:
+        """Return all rows of one kind with these values: grants, keys and revocations are asked for."""
+        ...
+
+
+def voided(kid: KeyId, position: int, revocations: Iterable[Revocation]) -> bool:
+    """Say whether what this key entered at a position never counted: it was revoked from before it."""
+    return any(r.void_from is not None and r.key_id == kid and position >= r.void_from for r in revocations)
+
+
+def refuse_named(entry: e.Event, signer: PartyId, held: Held, at: int) -> Refusal | None:
+    """Return why an entry at this position would do nothing, or would take a record from its owner; None for any other."""
+    match entry:
+        case e.ShareRevoked():
+            known = held.rows(Grant, owner=signer, grant_id=entry.grant_id)
+            return None if known else Refusal("no-such-grant", "You made no grant of this number.")
+        case e.KeyRevoked():
+            registered = held.rows(Key, key_id=entry.kid)
+            return None if registered else Refusal("no-such-key", "No key of this id was registered before.")
+        case e.ProvisionalSealLifted() | e.RecordsUnsealed():
+            return next(filter(None, (_refuse_end(entry, name, held) for name in entry.ends)), None)
+        case e.RecordsAdmitted():
+            return _refuse_owner(entry, held, at)
+        case _:
+            return None
+
+
+def counted(versions: Iterable[Record], revocations: Collection[Revocation], as_of: int) -> Iterable[Record]:
+    """Return the versions whose admission counts as of a position: by a key that was not revoked from before it (rule 13)."""
+    return (row for row in versions if row.holds(as_of) and not any(r.voids(row, as_of) for r in revocations))
+
+
+def _refuse_end(lift: e.Lift, name: OrderName, held: Held) -> Refusal | None:
+    order = held.order(name)
+    if order is None:
+        return Refusal("no-such-order", f"{name.party} entered no order {name.order_id} before.")
+    if order.kind == "expungement":
+        return Refusal("has-no-end", f"{name.order_id} is an expungement: it has no end.")
+    if order.kind == "seal" and isinstance(lift, e.ProvisionalSealLifted):
+        return Refusal("not-provisional", f"{name.order_id} is no provisional seal: an unseal ends it.")
+    return None
+
+
+def _refuse_owner(entry: e.RecordsAdmitted, held: Held, at: int) -> Refusal | None:
+    """Refuse a version under another owner than the record's: an owner's orders must not be shaken off."""
+    owners = {record.record_id: record.owner for record in entry.records}
+    if any(owners[record.record_id] != record.owner for record in entry.records):
+        return Refusal("another-owner", "An admission names two owners of one record.")
+    revocations = held.rows(Revocation)
+    if any(row.owner != owners[row.record_id] for row in counted(held.versions(owners), revocations, at)):
+        return Refusal("another-owner", "A record keeps its owner in every version.")
+    return None

@@ -1,0 +1,79 @@
+"""What the projector has read and not committed yet, beside what the ledger holds: together the rows before the next entry."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from comity.domain.ids import OrderName, RecordId
+from comity.domain.log import Placed
+from comity.domain.posting import Enter
+from comity.domain.rows import Grant, Key, Record, Revocation, Row, RowT, Suppression
+from comity.ports import Ledger, Posted, Taken
+
+
+@dataclass
+class Keys:
+    """The keys and the revocations of the whole journal so far: few, and asked for at every entry."""
+
+    of: dict[str, Key] = field(default_factory=dict)
+    revocations: list[Revocation] = field(default_factory=list)
+
+
+class Pending:
+    """One transaction's entries so far. It answers as the ledger will once they are committed (``domain.standing.Held``)."""
+
+    def __init__(self, ledger: Ledger, keys: Keys) -> None:
+        self._ledger, self._keys = ledger, keys
+        self.done: list[tuple[Placed, Posted]] = []
+        self.changes = 0
+        self._taken: dict[tuple[str, str], Taken] = {}
+        self._orders: dict[OrderName, Suppression] = {}
+        self._grants: list[Grant] = []
+        self._versions: dict[RecordId, list[Record]] = {}
+
+    def add(self, placed: Placed, posted: Posted) -> None:
+        """Take an entry, and what it comes to."""
+        self.done.append((placed, posted))
+        self.changes += len(posted.changes)
+        if posted.event_id is not None and posted.refused is None:
+            self._taken[posted.signer, posted.event_id] = Taken(posted.value_sha256, posted.position, posted.kid)
+        for change in posted.changes:
+            if isinstance(change, Enter):
+                self._enter(change.row)
+
+    def taken(self, signer: str, event_id: str) -> Taken | None:
+        """Return what stands under this id already."""
+        return self._taken.get((signer, event_id)) or self._ledger.seen(signer, event_id)
+
+    def order(self, name: OrderName) -> Suppression | None:
+        """Return one row of a covering order."""
+        return self._orders.get(name) or self._ledger.order(name)
+
+    def versions(self, records: Collection[RecordId]) -> Sequence[Record]:
+        """Return every version of these records, void ones too."""
+        pending = [row for record in records for row in self._versions.get(record, ())]
+        return [*self._ledger.versions(records), *pending]
+
+    def rows(self, kind: type[RowT], /, **where: str | int) -> Sequence[RowT]:
+        """Return all rows of one kind with these values: of grants, keys and revocations alone."""
+        held: Iterable[Row]
+        if kind is Key:
+            held = self._keys.of.values()
+        elif kind is Revocation:
+            held = self._keys.revocations
+        elif kind is Grant:
+            held = (*self._ledger.rows(Grant, **where), *self._grants)
+        else:
+            raise TypeError(f"{kind.__name__} is not asked for before it is committed")
+        return tuple(
+            row for row in held if isinstance(row, kind) and all(getattr(row, name) == value for name, value in where.items())
+        )
+
+    def _enter(self, row: Row) -> None:
+        if isinstance(row, Suppression):
+            self._orders.setdefault(OrderName(row.entered_by, row.order_id), row)
+        elif isinstance(row, Grant):
+            self._grants.append(row)
+        elif isinstance(row, Record):
+            self._versions.setdefault(row.record_id, []).append(row)

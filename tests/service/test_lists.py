@@ -13,6 +13,10 @@ from starlette.testclient import TestClient
 
 from builders import ALAMEDA, MADISON, MILWAUKEE, House
 from comity.domain.entries import RecordClass
+from comity.domain.names import NAME_CHARS_MAX
+from comity.domain.roles import ROLES
+from comity.serving import http
+from comity.wire.signing import SigningKey
 
 
 @pytest.fixture
@@ -95,3 +99,51 @@ def test_what_was_made_is_where_the_answer_says(house: House, web: TestClient) -
 
 def test_a_session_says_whose_it_is(web: TestClient) -> None:
     assert web.get("/intake/v1/sessions").json()["party"] == MILWAUKEE
+
+
+# --- cursors, whatever is in them ---
+
+HOSTILE = [
+    *("[1e30]", "[NaN]", "[true]", "[null]", "[[1]]", '[{"a": 1}]', "[]", "[1, 2]", '["a", 1, 0]', '["\\ud800"]', "[-1]"),
+    *(f"[{number}]" for number in (10**30, -(10**30), 2**63, 2**63 - 1, -(2**63) - 1, "9" * 380)),
+    *(f'[{10**30}, "x", 0]', f'["x", "y", {10**30}]', '["x", "y", "z"]'),
+]
+
+
+def everything(house: House) -> tuple[TestClient, list[str]]:
+    """Return a browser of somebody with every role, and every list of all services without names in its path."""
+    _, token = house.person(MILWAUKEE, *ROLES, name="Reads everything")
+    headers = {"authorization": f"Bearer {token}"}
+    whole = TestClient(http(house.exchange, ("testserver",)), headers=headers, raise_server_exceptions=False)
+    paths = []
+    for service in ("intake", "search", "operations"):
+        document = whole.get(f"/{service}/openapi.json").json()
+        for path, operations in document["paths"].items():
+            said = operations.get("get", {}).get("parameters", [])
+            if any(parameter["name"] == "cursor" for parameter in said) and "{" not in path:
+                paths.append(f"/{service}{path}")
+    return whole, paths
+
+
+@pytest.mark.parametrize("inside", HOSTILE)
+def test_no_cursor_is_an_unforeseen_error(house: House, inside: str) -> None:
+    whole, paths = everything(house)
+    assert len(paths) > 7
+    cursor = base64.urlsafe_b64encode(inside.encode()).decode().rstrip("=")
+    answers = {path: whole.get(path, params={"cursor": cursor}).status_code for path in paths}
+    assert {path: status for path, status in answers.items() if status >= 500} == {}
+
+
+@pytest.mark.parametrize("letter", ["Ж", "警", "😀", '"'])
+def test_a_long_name_of_any_script_has_its_page(house: House, letter: str) -> None:
+    """A cursor holds the last row's name, so it must fit whatever a machine may be called."""
+    chief = house.intake(MILWAUKEE, "agency-administrator")
+    made = set()
+    for number in range(2):
+        key = base64.b64encode(SigningKey.generate().public_bytes).decode()
+        asked = {"name": f"{letter * (NAME_CHARS_MAX - 1)}{number}", "roles": ["agency-writer"], "public_key": key}
+        answer = chief.post("/v1/machines", json=asked)
+        assert answer.status_code == 201, answer.text
+        made.add(answer.json()["name"])
+    web = TestClient(Starlette(routes=[Mount("/intake", house.intake_app)]), headers=dict(chief.headers))
+    assert made <= {row["name"] for part in pages(web, "/intake/v1/machines", 1) for row in part}

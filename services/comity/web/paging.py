@@ -14,7 +14,8 @@ from fastapi import Depends, Query, Request, Response
 from comity.errors import InvalidInput
 
 LIMIT_DEFAULT, LIMIT_MAX = 100, 500
-CURSOR_CHARS_MAX = 400  # an owner and a grant's number, the longest that is named so, and its wrapping
+CURSOR_CHARS_MAX = 1_300  # a party, a machine's name of 200 characters (four bytes each) and its id, in JSON and base64
+PLACE_MAX = 2**63 - 1  # of a number in a cursor: a position, as the log and the ledger hold it
 
 RowT = TypeVar("RowT")
 Name = tuple[int | str, ...]  # what a list is ordered by; no two of its rows have the same
@@ -68,7 +69,7 @@ class Paging:
 
     def more(self, name: Name) -> None:
         """Say that a page follows, after the row of this name."""
-        cursor = base64.urlsafe_b64encode(json.dumps(name).encode()).decode().rstrip("=")
+        cursor = base64.urlsafe_b64encode(json.dumps(name, ensure_ascii=False).encode()).decode().rstrip("=")
         url = self.request.url.include_query_params(cursor=cursor, limit=self.limit)
         self.response.headers["link"] = f'<{url.path}?{url.query}>; rel="next"'
 
@@ -90,9 +91,13 @@ def _name(cursor: str) -> Name:
         held = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError):
         raise _unreadable() from None
-    if not isinstance(held, list) or not all(isinstance(part, str) or type(part) is int for part in held):
+    if not isinstance(held, list) or not all(map(_is_part, held)):
         raise _unreadable()
     return tuple(held)
+
+
+def _is_part(part: object) -> bool:
+    return isinstance(part, str) or (type(part) is int and 0 <= part <= PLACE_MAX)
 
 
 def _unreadable() -> InvalidInput:

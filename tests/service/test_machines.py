@@ -178,6 +178,16 @@ def test_a_publisher_renews_what_is_about_to_end_and_what_has_ended(
             publisher.standing(RecordId("0" * 32))
 
 
+@pytest.mark.parametrize("head", ['{"alg":"EdDSA","crit":1}', '{"alg":1}', '{"alg":"EdDSA","kid":{},"jwk":1}'])
+def test_an_odd_header_of_an_assertion_signs_nobody_in(house: House, chief: TestClient, head: str) -> None:
+    key = SigningKey.generate()
+    machine = register(chief, f"Odd {head[-9:-2]}", key).json()["machine_id"]
+    good = assertion.make(UserId(machine), exchange_id(house), key, time.time())
+    said = f"{base64.urlsafe_b64encode(head.encode()).decode().rstrip('=')}.{good.partition('.')[2]}"
+    web = TestClient(house.intake_app, raise_server_exceptions=False)
+    assert web.post("/v1/sessions", json={"assertion": said}).status_code == 401
+
+
 @pytest.mark.parametrize("same", ["name", "key"])
 def test_a_machine_that_cannot_be_added_is_not_entered(house: House, chief: TestClient, same: str) -> None:
     key = SigningKey.generate()

@@ -176,13 +176,22 @@ def _signed(header: str, value: bytes) -> bytes:
     return f"{header}.{_b64(value)}".encode()
 
 
-def _header(header: str) -> Header:
+def members_of(header: str) -> dict[str, Any]:
+    """Return a protected header's members, unverified; raises BadSignature for another algorithm, or what changes its meaning.
+
+    Everything else that it holds is passed over, of whatever type: nobody else here may read it.
+    """
     members = _members(header)
     for name in ("crit", "b64"):
         if name in members:
             raise BadSignature(f"the header holds {name}: sign the base64url payload (RFC 7515), then detach it")
     if members.get("alg") not in ALGORITHMS:
         raise BadSignature(f"the algorithm is not {ALGORITHM}, nor its older name EdDSA: sign with an Ed25519 key")
+    return members
+
+
+def _header(header: str) -> Header:
+    members = members_of(header)
     kid = members.get("kid")
     if not isinstance(kid, str):
         raise BadSignature("the header names no key: put the id that the key was registered under as kid")

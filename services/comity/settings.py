@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -14,7 +17,38 @@ def _listed(text: Any) -> Any:  # noqa: ANN401 - whatever was given, for pydanti
     return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
 
 
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+def _host(text: str) -> str:
+    """Return a host's name or address, an IPv6 one without its brackets. Raises ValueError, with what to name instead."""
+    name = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    with suppress(ValueError):
+        ipaddress.ip_address(name)
+        return name
+    if name is not text or len(name) > HOST_CHARS_MAX or not _HOST.fullmatch(name):
+        raise ValueError(
+            "a host is a name or an address alone, without scheme, port, path or star, such as exchange.example;"
+            " one in another script is named as browsers send it (xn--…)"
+        )
+    return name
+
+
+def _proxy(text: str) -> str:
+    """Return a proxy's address, or a network of them. Raises ValueError, with what to name instead."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError(
+            "a proxy is named by its address, or by its network, such as 192.0.2.7 or 192.0.2.0/24: by what it connects from"
+        ) from None
+    return text
+
+
+HOST_CHARS_MAX = 253  # of a name in the DNS
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
+
+Host = Annotated[str, AfterValidator(_host)]
+Hosts = Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_listed)]
+Proxies = Annotated[tuple[Annotated[str, AfterValidator(_proxy)], ...], NoDecode, BeforeValidator(_listed)]
 
 
 class Settings(BaseSettings):
@@ -28,10 +62,10 @@ class Settings(BaseSettings):
     anchor: Path | None = Field(
         default=None, description="Folder of the anchor, best on another disk; default ~/.local/state/comity."
     )
-    host: str = Field(default="127.0.0.1", description="The address to serve on.")
+    host: Host = Field(default="127.0.0.1", description="The address to serve on.")
     port: int = Field(default=8765, ge=0, le=65535, description="The port to serve on; 0 picks a free one.")
-    hosts: Names = Field(default=(), description="Host names that it is known by besides the address, such as a proxy's: `a,b`.")
-    proxies: Names = Field(
+    hosts: Hosts = Field(default=(), description="Host names that it is known by besides the address, such as a proxy's: `a,b`.")
+    proxies: Proxies = Field(
         default=("127.0.0.1", "::1"),
         description="Addresses of proxies whose X-Forwarded-Proto and -For are believed: `a,b`.",
     )

@@ -32,8 +32,12 @@ class State:
         try:
             return Settings(**said)  # type: ignore[arg-type]
         except ValidationError as error:
-            names = ", ".join("COMITY_" + "_".join(map(str, e["loc"])).upper() for e in error.errors())
-            raise InvalidInput(f"A setting cannot be used: {names}.", advice="Correct the option or the variable.") from None
+            faults = error.errors()
+            names = ", ".join(dict.fromkeys(f"COMITY_{fault['loc'][0]}".upper() for fault in faults))
+            ours = dict.fromkeys(str(fault["ctx"]["error"]) for fault in faults if fault["type"] == "value_error")
+            why = "".join(f" There, {sentence}." for sentence in ours)
+            advice = f"Correct the option or the variable.{why}"
+            raise InvalidInput(f"A setting cannot be used: {names}.", advice=advice) from None
 
 
 def state(ctx: typer.Context) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 import threading
@@ -16,7 +17,7 @@ from comity.cli.connect import is_free, running
 from comity.cli.context import State, state
 from comity.cli.output import emit, errors, fields, say
 from comity.cli.sign_in import ensure_operator
-from comity.errors import Conflict, Unavailable
+from comity.errors import Conflict, InvalidInput, Unavailable
 from comity.settings import Settings
 from comity.web.hosts import is_loopback
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from comity.serving import Server
 
 STATUS_SECONDS = 2.0
+NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 OPEN_WARNING = (
     "Warning: {host} is reached from other machines, and what is sent there is not encrypted. Serve on 127.0.0.1 and put a proxy "
     "with TLS in front, named in COMITY_HOSTS and COMITY_PROXIES."
@@ -50,17 +52,31 @@ def up(
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise Unavailable where nothing can be served here: seconds before the home is open."""
+    """Raise Unavailable where nothing can be served here: seconds before the home is open. InvalidInput for no address."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise _no_address(host, error) from None
+    try:
+        family, kind, protocol, _, address = found[0]
         with socket.socket(family, kind, protocol) as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server will: a port just left is free
             tried.bind(address)
     except (OSError, OverflowError) as error:
+        if getattr(error, "errno", None) in NOT_HERE:
+            raise _no_address(host, error) from None
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise Unavailable(
             f"Port {port} of {host} cannot be served on: {reason}.", advice="Name a free one with --port, or --port 0."
         ) from None
+
+
+def _no_address(host: str, error: Exception) -> InvalidInput:
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return InvalidInput(
+        f"{host} is no address of this machine: {reason}.",
+        advice="Name one with --host, such as 127.0.0.1, or 0.0.0.0 for all; a proxy's name goes into COMITY_HOSTS.",
+    )
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from builders import MILWAUKEE, House
 from comity.domain.roles import ROLES
 from comity.intake.routes import router as intake_router
 from comity.search.routes import router as search_router
+from comity.serving import http
 
 KEPT = (
     not_a_server_error,
@@ -111,3 +112,53 @@ def test_everything_but_the_tables_and_signing_in_needs_somebody(house: House) -
         for path in api["paths"].values():
             for operation in path.values():
                 assert bool(operation.get("security")) is (operation["operationId"] not in public), operation["operationId"]
+
+
+# --- what the documents say of what is made ---
+
+# Nothing is entered by these, or each time is a disclosure or a session of its own.
+TAKE_NO_KEY = {
+    "/v1/sessions",
+    "/v1/records",
+    "/v1/searches/{search_id}/reopen",
+    "/v1/probes/faces",
+    "/v1/fsck",
+    "/v1/sweep",
+    "/v1/rebuild/{view}",
+}
+TABLES = {"/v1/statutes", "/v1/schemas"}  # of the law and of events: they grow by a version of comity
+
+
+def documents(house: House) -> list[dict[str, Any]]:
+    web = TestClient(http(house.exchange, ("testserver",)))
+    return [web.get(f"/{service}/openapi.json").json() for service in ("intake", "search", "operations")]
+
+
+def described(house: House, method: str) -> list[tuple[str, dict[str, Any]]]:
+    return [(path, held[method]) for one in documents(house) for path, held in one["paths"].items() if method in held]
+
+
+def names(operation: dict[str, Any]) -> set[str]:
+    return {parameter["name"].lower() for parameter in operation.get("parameters", [])}
+
+
+def test_whatever_enters_something_takes_a_key(house: House) -> None:
+    assert {path for path, post in described(house, "post") if "idempotency-key" not in names(post)} == TAKE_NO_KEY
+
+
+def test_what_is_made_is_201_with_its_location_and_200_where_it_stood(house: House) -> None:
+    made = [(path, post["responses"]) for path, post in described(house, "post") if "201" in post["responses"]]
+    assert {path for path, said in made if "Location" not in said["201"].get("headers", {})} == set()
+    keyed = {path for path, post in described(house, "post") if "idempotency-key" in names(post)} - {"/v1/orders/preview"}
+    assert keyed <= {path for path, said in made if "Location" in said.get("200", {}).get("headers", {})}
+
+
+def test_every_list_has_pages(house: House) -> None:
+    lists = [(path, get) for path, get in described(house, "get") if is_list(get)]
+    assert len(lists) > 10
+    assert {path for path, get in lists if "cursor" not in names(get)} == TABLES
+
+
+def is_list(operation: dict[str, Any]) -> bool:
+    content = operation["responses"].get("200", {}).get("content", {})
+    return bool(content.get("application/json", {}).get("schema", {}).get("type") == "array")

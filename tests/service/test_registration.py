@@ -49,6 +49,13 @@ def test_two_courts_ids_differ_by_more_than_their_case(administrator: TestClient
     assert administrator.post("/v1/courts", json=asked).status_code == 409
 
 
+@pytest.mark.parametrize("kid", [" k", "k ", "k\tk", "clé"])
+def test_a_key_is_not_registered_under_an_id_that_no_event_can_hold(administrator: TestClient, kid: str) -> None:
+    asked = {"party": COURT, "role": "court", "public_key": key(), "kid": kid}
+    refused = TestClient(administrator.app, headers=dict(administrator.headers), raise_server_exceptions=False)
+    assert refused.post("/v1/keys", json=asked).status_code == 400
+
+
 @pytest.mark.parametrize("name", ["Police\u2066x", "operator", "Police\x07"])
 def test_an_agency_is_not_registered_under_such_a_name(administrator: TestClient, name: str) -> None:
     asked = {"ori": "WI0990000", "name": name, "requester_class": "county", "public_key": key()}

@@ -143,14 +143,14 @@ def test_identity_is_revealed_only_after_another_persons_review(house: House, mi
     reason = {"reason": "To take the lead further"}
     assert milwaukee.post(f"{at}/reveals", json=reason).status_code == 403
     excluded = examiner.post(f"{at}/reviews", json={"finding": "excluded"})
-    assert excluded.status_code == 200, excluded.text
+    assert excluded.status_code == 201, excluded.text
     assert milwaukee.post(f"{at}/reveals", json=reason).status_code == 403
     house.settle()
     other = house.search(MILWAUKEE, "examiner", name="Two")
-    assert other.post(f"{at}/reviews", json={"finding": "possible", "notes": "The left ear."}).status_code == 200
+    assert other.post(f"{at}/reviews", json={"finding": "possible", "notes": "The left ear."}).status_code == 201
     house.settle()
     shown = milwaukee.post(f"{at}/reveals", json=reason)
-    assert shown.status_code == 200, shown.text
+    assert shown.status_code == 201, shown.text
     assert shown.json()["particulars"]["name"] == "Person 10"
     assert shown.json()["particulars"]["charges"][0]["severity"] == "felony"
 
@@ -250,7 +250,7 @@ def test_a_review_and_a_reveal_that_are_sent_again_are_one_each(house: House, mi
 
     def twice(web: TestClient, what: str, body: dict[str, str], number: str) -> set[str]:
         answers = [web.post(f"{at}/{what}", json=body, headers={"idempotency-key": f"{what}-once"}) for _ in range(2)]
-        assert [a.status_code for a in answers] == [200, 200], answers[-1].text
+        assert [a.status_code for a in answers] == [201, 200], answers[-1].text
         other = body | {"notes" if what == "reviews" else "reason": "Another."}
         assert web.post(f"{at}/{what}", json=other, headers={"idempotency-key": f"{what}-once"}).status_code == 409
         return {a.json()[number] for a in answers}

@@ -11,7 +11,7 @@ import stamina
 
 from comity import errors
 from comity.client.publisher import Publisher
-from comity.domain.ids import Ori
+from comity.domain.ids import Ori, RecordId
 from comity.wire.signing import SigningKey, header_of
 
 MILWAUKEE = Ori("WI0130000")
@@ -138,3 +138,22 @@ def test_the_exchange_is_asked_once_which_one_it_is() -> None:
         own.revoke("g-1")
         own.revoke("g-2")
     assert asked == [("GET", "/intake/v1/exchange"), ("POST", "/intake/v1/events"), ("POST", "/intake/v1/events")]
+
+
+ELSEWHERE = {
+    "a proxy's page": httpx2.Response(200, text="<html>Sign in to the network"),
+    "nothing": httpx2.Response(204),
+    "half of it": httpx2.Response(200, content=b'{"record_id": "0', headers={"content-type": "application/json"}),
+    "a list": httpx2.Response(200, json=[1]),
+    "another's JSON": httpx2.Response(200, json={"error": "none"}),
+    "no text": httpx2.Response(200, content=b"\xff\xfe\x00", headers={"content-type": "application/json"}),
+}
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_what_no_exchange_wrote_is_told_as_that(what: str) -> None:
+    with publisher(lambda _: ELSEWHERE[what]) as own:
+        for ask in (lambda: own.revoke("g-1"), lambda: own.standing(RecordId("0" * 32))["state"]):
+            with pytest.raises(errors.Unavailable, match="no exchange") as told:
+                ask()
+            assert "proxy" in told.value.advice

@@ -19,7 +19,7 @@ from comity.domain import entries as e
 from comity.domain.ids import KeyId, OrderId, PartyId, PreviewId, RecordId, UserId, preview_key
 from comity.domain.judge import Facts, bound
 from comity.domain.policy import MODES
-from comity.domain.posting import Agency, Court, Record, Signer, index_target
+from comity.domain.posting import Agency, Court, Preview, Record, Signer, index_target
 from comity.domain.record import State
 from comity.errors import InvalidInput, NotAppended, NotPermitted
 from comity.ports import KeyVault, LedgerView
@@ -71,20 +71,23 @@ class Previews:
     vault: KeyVault
     release: Release
 
-    def __call__(self, asked: Asked) -> Bound:
+    def __call__(self, asked: Asked, own: str | None = None) -> Bound:
         """Show what this order would bind, entered as a disclosure first.
+
+        Asked for again under ``own`` as its number, it is a further attempt of the same preview, judged anew.
 
         Raises NotPermitted for a party that enters no orders, InvalidInput for too many records, and as a release does.
         """
         signer = Signer(asked.party, self._role(asked.party), KeyId(""))  # no key has signed: a preview stands for none
-        preview = PreviewId(secrets.token_hex(12))
+        preview = PreviewId(own or secrets.token_hex(12))
+        first = 0 if own is None else self._next(preview)
         attempts: list[int] = []
 
         def propose(attempt: int) -> OrderProposal:
             order, records = self._choose(asked, signer)
             key = self.vault.issue(preview_key(preview))
             attempts.append(attempt)
-            entry = _entry(asked, preview, attempt, key, records)
+            entry = _entry(asked, preview, first + attempt, key, records)
             return OrderProposal(entry, preview, order, signer, frozenset(records))
 
         def render(disclosure: OrderDisclosure) -> Bound:
@@ -96,9 +99,14 @@ class Previews:
         try:
             return self.release.order(propose, render)
         except NotAppended:
-            if len(attempts) == 1:  # no entry is encrypted under it
+            if first == 0 and len(attempts) == 1:  # no entry is encrypted under it
                 self.vault.shred([preview_key(preview)])
             raise
+
+    def _next(self, preview: PreviewId) -> int:
+        """Return the number of the next attempt: a look that is asked for again goes on where it was."""
+        self.release.catch_up()
+        return 1 + max((row.attempt for row in self.ledger.rows(Preview, preview_id=preview)), default=-1)
 
     def _role(self, party: PartyId) -> e.Role:
         if self.ledger.rows(Court, court_id=party):

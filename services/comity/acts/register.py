@@ -11,7 +11,7 @@ from comity.domain import registration
 from comity.domain.ids import ExchangeId, KeyId, Ori, PartyId
 from comity.domain.policy import digest
 from comity.domain.posting import Agency, Court
-from comity.domain.rows import Exchange, Key
+from comity.domain.rows import Exchange, Key, Revocation
 from comity.errors import Conflict, Halted, InvalidInput, NotFound, NotPermitted, Unavailable
 from comity.ports import LedgerView, Watch
 from comity.wire.curve import KEY_BYTES
@@ -162,7 +162,7 @@ class Register:
         own = self._check_key(public_key, kid)
         return self._enter(e.KeyRegistered(own, party, role, public_key), party)
 
-    def revoke(self, kid: KeyId, void_from: int | None = None) -> int:
+    def revoke(self, kid: KeyId, void_from: int | None = None, *, again: bool = False) -> int:
         """End a key; with ``void_from`` its unseals, lifts and grants from that position on never counted (rule 13).
 
         Raises NotFound, NotPermitted (the administrator's and the exchange's own keys), InvalidInput (a place to come).
@@ -178,6 +178,9 @@ class Register:
                 "The place lies before the key's registration, or has not come yet.",
                 advice=f"Name a position from {held.entered + 1} to {now}: `comity journal` lists them.",
             )
+        stands = (row.entered for row in self._ledger.rows(Revocation, key_id=kid) if row.void_from == void_from)
+        if again and (before := next(stands, None)) is not None:
+            return before
         return self._enter(e.KeyRevoked(kid, void_from), held.party)
 
     def _held(self, party: str, public_key: bytes, kid: str | None) -> int | None:

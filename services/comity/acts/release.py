@@ -146,6 +146,10 @@ class Release:
 
         return self._attempts(paced, self._judge_order, render)
 
+    def catch_up(self) -> None:
+        """Wait until the ledger has applied what the journal's end is now. Raises LedgerBehind."""
+        self._wait(self._journal.end())
+
     def _attempts(
         self, propose: Callable[[int], Said], judge: Callable[[Said, int], Shown | None], render: Callable[[Shown], Answer]
     ) -> Answer:

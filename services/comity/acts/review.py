@@ -32,6 +32,7 @@ class Reviewed:
     review_id: str
     place: int
     finding: str
+    again: bool  # it stood already, and was asked for again
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Revealed:
     place: int
     owner: str
     particulars: dict[str, Any] = field(repr=False)
+    again: bool = False  # it stood already, and is judged anew
 
 
 class Examine:
@@ -80,7 +82,11 @@ class Examine:
         entry = e.ReviewRecorded(
             review_id, first, search, kept.entry.attempt, requester, user, kept.entry.purpose, proposed.commitment, sealed
         )
-        return self._one(kept, proposed, entry, "search", lambda d: Reviewed(review_id, d.place, finding) if d.records else None)
+
+        def render(disclosure: Disclosure) -> Reviewed | None:
+            return Reviewed(review_id, disclosure.place, finding, first > 0) if disclosure.records else None
+
+        return self._one(kept, proposed, entry, "search", render)
 
     def reveal(
         self, search: SearchId, candidate: str, requester: Ori, user: UserId, reason: str, *, own: str | None = None
@@ -108,7 +114,7 @@ class Examine:
             for record in disclosure.records:
                 particulars = self._opened.particulars(disclosure, record)
                 if particulars is not None:
-                    return Revealed(reveal_id, disclosure.place, disclosure.owner(record), particulars)
+                    return Revealed(reveal_id, disclosure.place, disclosure.owner(record), particulars, first > 0)
             return None
 
         return self._one(kept, proposed, entry, "reveal", render)

@@ -48,12 +48,21 @@ class Seal:
     lock: AbstractContextManager[object] = field(default_factory=threading.Lock, repr=False)
 
     def preview(
-        self, what: str, statute: str, numbers: Mapping[e.IndexKind, str], agency: Ori | None, *, party: PartyId, user: UserId
+        self,
+        what: str,
+        statute: str,
+        numbers: Mapping[e.IndexKind, str],
+        agency: Ori | None,
+        *,
+        party: PartyId,
+        user: UserId,
+        own: str | None = None,
     ) -> Preview:
         """Return what an order under this statute, entered by this party, would bind; the look is entered as a disclosure.
 
-        ``numbers``: booking (then ``agency`` is needed), court case or arrest tracking number. Raises InvalidInput, and
-        NotPermitted where the statute reaches no police record (R13), with the reason, or the party enters no orders.
+        ``own``: the look's number, where it was derived from the request. ``numbers``: booking (then ``agency`` is needed), court
+        case or arrest tracking number. Raises InvalidInput, and NotPermitted where the statute reaches no police record (R13),
+        with the reason, or the party enters no orders.
         """
         law = STATUTES.get(statute)
         if law is None or what not in (SEAL, EXPUNGE):
@@ -66,7 +75,7 @@ class Seal:
                 advice="Choose to seal, or name the statute that orders destruction.",
                 statute=statute,
             )
-        found = self.previews(Asked(what, statute, law.mode, self._named(numbers, agency), party, user))
+        found = self.previews(Asked(what, statute, law.mode, self._named(numbers, agency), party, user), own)
         notes, per_agency = (*_notes(what, found.covers), *found.notes), Counter(c.owner for c in found.covers)
         if what == SEAL and (becomes := destruction(statute)):
             notes = (*notes, becomes)

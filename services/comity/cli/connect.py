@@ -42,7 +42,7 @@ class Api:
         """Return a whole list, page by page. Raises Unavailable where it does not end."""
         found, answer = list[Any](), self._request("GET", path, params=query)
         for _ in range(PAGES_MAX):
-            found += answer.json()
+            found += _json(answer)
             if "next" not in answer.links:
                 return found
             answer = self._request("GET", answer.links["next"]["url"])
@@ -67,7 +67,7 @@ class Api:
     def ask(self, method: str, path: str, **more: Any) -> Any:  # noqa: ANN401
         """Return an answer's JSON. Raises Answered for a problem, Unavailable where nobody answers."""
         answer = self._request(method, path, **more)
-        return answer.json() if answer.content else None
+        return _json(answer) if answer.content else None
 
     def _request(self, method: str, path: str, **more: Any) -> httpx2.Response:  # noqa: ANN401
         try:
@@ -78,12 +78,19 @@ class Api:
         if answer.is_success:
             return answer
         if answer.headers.get("content-type", "").startswith(PROBLEM):
-            raise Answered(answer.json())
+            raise Answered(_json(answer))
         raise Unavailable(f"The exchange answered {answer.status_code}.", advice="Ask whoever runs it.")
 
     def close(self) -> None:
         """Close the connection; idempotent."""
         self._http.close()
+
+
+def _json(answer: httpx2.Response) -> Any:  # noqa: ANN401 - whatever JSON holds
+    try:
+        return answer.json()
+    except ValueError:
+        raise Unavailable("What answered is no exchange: it sent no JSON.", advice="See what serves this address.") from None
 
 
 @contextmanager

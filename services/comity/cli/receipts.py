@@ -49,7 +49,7 @@ def receipt(ctx: typer.Context, order: OrderId, court: Court) -> None:
 def certificate(ctx: typer.Context, order: OrderId, court: Court) -> None:
     """Show what was certified of an order's erasure: what was looked for, where, and what was found."""
     with connect(state(ctx), CLERK, party=court) as api:
-        held = api.get(f"{_path(court, order)}/certificates")
+        held = api.every(f"{_path(court, order)}/certificates")
 
     def show() -> None:
         for one in held:

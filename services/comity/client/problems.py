@@ -26,6 +26,31 @@ def error_of(answer: httpx2.Response) -> errors.ComityError:
     return _rebuilt(body, answer.status_code)
 
 
+class Said(dict[str, Any]):
+    """The JSON object that an exchange answered with. A member that is missing raises Unavailable: no exchange leaves it out."""
+
+    def __missing__(self, name: str) -> Any:  # noqa: ANN401
+        raise _no_exchange(f"it left out {name}")
+
+
+def object_of(answer: httpx2.Response) -> Said:
+    """Return a success's JSON object. Raises Unavailable for what no exchange wrote, such as the page of a proxy before it."""
+    try:
+        body = answer.json()
+    except ValueError:
+        raise _no_exchange("it sent no JSON") from None
+    if not isinstance(body, Mapping):
+        raise _no_exchange("it sent no JSON object")
+    return Said(body)
+
+
+def _no_exchange(why: str) -> errors.Unavailable:
+    return errors.Unavailable(
+        f"What answered is no exchange: {why}.",
+        advice="Check the address, and what stands before it: a proxy, or a page to sign in to the network.",
+    )
+
+
 def _rebuilt(body: Mapping[str, Any], status: int) -> errors.ComityError:
     slug = str(body.get("type", "")).removeprefix(TYPE_PREFIX)
     details = {str(k): v for k, v in dict(body.get("details") or {}).items() if isinstance(v, str | int | float | bool)}

@@ -20,7 +20,7 @@ import httpx2
 import stamina
 
 from comity.client.machine import MachineKey, Session
-from comity.client.problems import error_of
+from comity.client.problems import error_of, object_of
 from comity.domain.entries import BlindIndex, Event, IndexKind, RecordClass, ShareGranted, ShareRevoked
 from comity.domain.ids import GrantId, Ori, RecordId
 from comity.errors import ComityError, InvalidInput, NotSignedIn, Unavailable
@@ -161,7 +161,8 @@ class Publisher:
         With a receipt it is ``waiting`` until that very enrolment was decided, whatever stood before it.
         """
         place = {} if receipt is None else {"partition": receipt.partition, "position": receipt.position}
-        return dict(self._ask("GET", f"{INTAKE}/records/{record}", params=place))
+        said: Mapping[str, Any] = self._ask("GET", f"{INTAKE}/records/{record}", params=place)
+        return said
 
     def send(self, event: Event, *, key: str, event_id: str | None = None) -> Receipt:
         """Encode, sign and hand in one event; what is tried again is the same bytes under the same id."""
@@ -213,7 +214,7 @@ class Publisher:
                 f"The exchange cannot be reached: {type(error).__name__}.", advice="Check the address and the network."
             ) from None
         if answer.is_success:
-            return answer.json()
+            return object_of(answer)
         raise error_of(answer)
 
 

@@ -28,6 +28,7 @@ from comity.wire.limits import VALUE_BYTES_MAX
 
 router = APIRouter(tags=["events"])
 
+JOURNAL_PAGE = "/operations/v1/journal"  # where an administrator reads what has no page of its own
 # Who may hand in what; who may sign it is decided by the signature.
 ROLE_OF: dict[type, str] = {
     e.RecordEnrolled: AGENCY_WRITER,
@@ -103,14 +104,13 @@ def enter_event(
     with services.once(key, person, "events", value, headers.ce_id, headers.ce_subject) as claim:
         before = claim.answered(ReceiptOut)
         receipt = before or claim.keep(submit(services, entry, headers.ce_id))
-    made(response, where(entry), again=before is not None or receipt.repeated)
+    made(response, where(entry, person.party, receipt.position), again=before is not None or receipt.repeated)
     return receipt if before is None else receipt.model_copy(update={"repeated": True})
 
 
-def where(entry: Entry) -> str:
-    """Return the address of what an event made."""
+def where(entry: Entry, party: str, position: int) -> str:
+    """Return the address of what an event of this party's made: an order's receipt, a party, or its line in the journal."""
     event = codec.decode(entry.value or b"")
-    party = (entry.key or b"").decode("utf-8", "replace")
     made_there: tuple[str, ...]
     match event:
         case e.RecordEnrolled():
@@ -125,6 +125,8 @@ def where(entry: Entry) -> str:
             made_there = ("courts", event.court_id)
         case e.KeyRegistered() | e.KeyRevoked():
             made_there = ("keys", event.kid)
+        case e.PolicyAdopted() | e.TicksVoided() | e.ClockConfirmed() | e.LossAccepted():
+            return f"{JOURNAL_PAGE}?first={position}&limit=1"
         case _:
             made_there = ("orders", event_id(event) or "")
     return "/".join((BASE, *(quote(part, safe="") for part in made_there)))

@@ -45,11 +45,16 @@ def read_whole_order(party: PartyPath, order_id: OrderPath, person: Clerk, servi
     return OrderReceiptOut.model_validate(documents.of_receipt(receipt, _numbers(services, receipt.order)))
 
 
-@router.get("/orders/{party}/{order_id}/certificates", responses=documented(404), summary="The certificates of an erasure")
-def list_certificates(party: PartyPath, order_id: OrderPath, person: Clerk, services: Services) -> list[CertificateOut]:
+@router.get(
+    "/orders/{party}/{order_id}/certificates", responses=documented(404) | LISTED, summary="The certificates of an erasure"
+)
+def list_certificates(
+    party: PartyPath, order_id: OrderPath, person: Clerk, services: Services, page: Page
+) -> list[CertificateOut]:
     """List what was certified of an order's erasure, oldest first; empty while it is under way."""
     receipt = _receipt(services, person, party, order_id)
-    return [CertificateOut.model_validate(documents.of_certificate(one)) for one in receipt.certificates]
+    numbered = page.cut(list(enumerate(receipt.certificates)), lambda one: (one[0],))
+    return [CertificateOut.model_validate(documents.of_certificate(one)) for _, one in numbered]
 
 
 @router.get(
@@ -83,7 +88,7 @@ def lift_order(
         signer = services.keyring.signer(person.party)
         lift = partial(services.lifting, name, signer, authority=sent.authority, lift_id=claim.id())
         receipt = receipt_of_order(lift(party=person.party, user=person.user_id))
-    made(response, f"{BASE}/orders/{party}/{order_id}", again=receipt.repeated)
+    made(response, f"{BASE}/orders/{receipt.event_id}", again=receipt.repeated)
     return receipt
 
 

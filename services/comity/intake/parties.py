@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Response
 
@@ -25,6 +26,7 @@ from comity.wire.signing import key_id
 router = APIRouter(tags=["parties"])
 
 Administrator = Annotated[Person, Depends(role(ADMINISTRATOR))]
+KeyPath = Annotated[str, Path(pattern=r"^[!-~]([ -~]{0,126}[!-~])?$", description="The key's id.")]
 
 
 @router.post("/agencies", status_code=201, responses=documented(409) | again(m.RegisteredOut), summary="Register an agency")
@@ -100,32 +102,37 @@ def register_key(sent: m.KeyIn, person: Administrator, services: Services, respo
         raise NotFound(f"No such {sent.role} is registered.", advice="Register it first, with its first key.")
     with services.once(key, person, "keys", sent.model_dump_json()) as claim:
         before = claim.answered(m.RegisteredOut)
-        made(response, f"{BASE}/keys/{sent.kid or key_id(raw)}", again=before is not None)
+        made(response, f"{BASE}/keys/{quote(sent.kid or key_id(raw), safe='')}", again=before is not None)
         if before is not None:
             return before
         position = services.register.key(PartyId(sent.party), Role(sent.role), raw, sent.kid, again=claim.again)
         return claim.keep(m.RegisteredOut(position=position, kid=sent.kid or key_id(raw)))
 
 
-@router.post("/keys/{kid}/revocation", status_code=201, responses=documented(404, 409), summary="Revoke a key")
+@router.post(
+    "/keys/{kid}/revocation",
+    status_code=201,
+    responses=documented(404, 409) | again(m.RegisteredOut),
+    summary="Revoke a key",
+)
 def revoke_key(
-    kid: Annotated[str, Path(pattern=r"^[!-~]{1,128}$", description="The key's id.")],
-    sent: RevocationIn,
-    person: Administrator,
-    services: Services,
+    kid: KeyPath, sent: RevocationIn, person: Administrator, services: Services, response: Response, key: Key
 ) -> m.RegisteredOut:
     """End a key: what it signs from here on counts for nothing.
 
     With `void_from`, what it loosened from that position on (unseals, lifts, grants) never counted, as of any later place.
     """
-    del person
-    return m.RegisteredOut(position=services.register.revoke(KeyId(kid), sent.void_from), kid=kid)
+    with services.once(key, person, "revocations", kid, sent.model_dump_json()) as claim:
+        before = claim.answered(m.RegisteredOut)
+        made(response, f"{BASE}/keys/{quote(kid, safe='')}", again=before is not None)
+        if before is not None:
+            return before
+        position = services.register.revoke(KeyId(kid), sent.void_from, again=claim.again)
+        return claim.keep(m.RegisteredOut(position=position, kid=kid))
 
 
 @router.get("/keys/{kid}", responses=documented(404), summary="A public signing key")
-def read_key(
-    kid: Annotated[str, Path(pattern=r"^[!-~]{1,128}$", description="The key's id.")], person: SignedIn, services: Services
-) -> m.KeyOut:
+def read_key(kid: KeyPath, person: SignedIn, services: Services) -> m.KeyOut:
     """Show whose a public signing key is, and whether it still counts."""
     del person
     for key in services.ledger.signing_keys():

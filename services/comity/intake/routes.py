@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, Path, Request, Response, UploadFile
@@ -10,7 +12,7 @@ from comity.domain import entries as e
 from comity.domain import policy
 from comity.domain.ids import Ori
 from comity.domain.log import JOURNAL
-from comity.domain.posting import Suppression
+from comity.domain.posting import Lift, Suppression
 from comity.domain.roles import CLERK
 from comity.errors import InvalidInput, NotFound
 from comity.intake import events, exchange, grants, machines, parties, records
@@ -35,12 +37,13 @@ sessions = APIRouter(tags=["sessions"])
 Clerk = Annotated[Person, Depends(role(CLERK))]
 
 
-@orders.post("/orders/preview", responses=documented(401, 403, 429), summary="See what an order would cover")
-def preview_order(sent: m.PreviewIn, person: Clerk, services: Services) -> m.PreviewOut:
+@orders.post("/orders/preview", responses=documented(401, 403, 409, 429), summary="See what an order would cover")
+def preview_order(sent: m.PreviewIn, person: Clerk, services: Services, key: Key) -> m.PreviewOut:
     """Find the records by a number and show what my party's order under this statute would cover, per agency.
 
     An agency's order covers its own records alone. No order is entered; that I looked is, with what I was shown. An order for a
-    number that is not here (yet) is possible: it will cover the record should it come.
+    number that is not here (yet) is possible: it will cover the record should it come. The same again under its key is the same
+    look, judged anew.
     """
     services.looks.take(person.party)
     named = {
@@ -50,7 +53,9 @@ def preview_order(sent: m.PreviewIn, person: Clerk, services: Services) -> m.Pre
     }
     numbers = {kind: number for kind, number in named.items() if number}
     agency = Ori(sent.agency) if sent.agency else None
-    shown = services.seal.preview(sent.what, sent.statute, numbers, agency, party=person.party, user=person.user_id)
+    with services.once(key, person, "previews", sent.model_dump_json()) as claim:
+        look = partial(services.seal.preview, party=person.party, user=person.user_id, own=claim.id())
+        shown = look(sent.what, sent.statute, numbers, agency)
     return m.PreviewOut(
         what=shown.what,
         statute=shown.statute,
@@ -98,8 +103,9 @@ def read_order(
     person: Clerk,
     services: Services,
 ) -> m.ReceiptOut:
-    """Show the receipt of an order that my party entered, as it was first given."""
-    rows = services.ledger.rows(Suppression, entered_by=person.party, order_id=order_id)
+    """Show the receipt of an order that my party entered, of the end of an order too, as it was first given."""
+    rows: Sequence[Suppression | Lift] = services.ledger.rows(Suppression, entered_by=person.party, order_id=order_id)
+    rows = rows or services.ledger.rows(Lift, lifted_by=person.party, lift_id=order_id)
     seen = services.ledger.seen(person.party, order_id)
     if not rows or seen is None:
         raise NotFound("There is no such order of yours.", advice="Name an order that your own party entered.")

@@ -51,12 +51,22 @@ def read_person(_who: Administrator, user: UserPath, services: Services) -> m.Pe
     return _person(services.people.one(UserId(user)))
 
 
-@router.post("/people/{user}/links", status_code=201, responses=documented(404), summary="Make a link to sign in with")
-def add_link(who: Administrator, user: UserPath, services: Services, response: Response) -> m.LinkOut:
-    """Make a link that signs this person in, once, within minutes; that I made it for them is entered in the journal."""
-    path = f"/sign-in/{services.people.link(UserId(user), who.user_id)}"
-    made(response, path)
-    return m.LinkOut(path=path)
+@router.post(
+    "/people/{user}/links",
+    status_code=201,
+    responses=documented(404, 409) | again(m.LinkOut),
+    summary="Make a link to sign in with",
+)
+def add_link(who: Administrator, user: UserPath, services: Services, response: Response, key: Key) -> m.LinkOut:
+    """Make a link that signs this person in, once, within minutes; that I made it for them is entered in the journal.
+
+    The same again under its key is the same link, used or not.
+    """
+    with services.once(key, who, "links", user) as claim:
+        before = claim.answered(m.LinkOut)
+        done = before or claim.keep(m.LinkOut(path=f"/sign-in/{services.people.link(UserId(user), who.user_id)}"))
+    made(response, done.path, again=before is not None)
+    return done
 
 
 @router.put("/people/{user}/roles", responses=documented(404, 409), summary="Give somebody other roles")

@@ -95,39 +95,55 @@ def reopen(search_id: SearchPath, sent: m.ReopenIn, person: Either, services: Se
 
 @router.post(
     "/searches/{search_id}/candidates/{candidate}/reviews",
-    responses=documented(404, 409),
+    status_code=201,
+    responses=documented(404, 409) | again(m.ReviewOut),
     summary="Record an examiner's finding",
 )
 def review(
-    search_id: SearchPath, candidate: CandidatePath, sent: m.ReviewIn, person: Examiner, services: Services, key: Key
+    search_id: SearchPath,
+    candidate: CandidatePath,
+    sent: m.ReviewIn,
+    person: Examiner,
+    services: Services,
+    key: Key,
+    response: Response,
 ) -> m.ReviewOut:
     """Record what an examiner, not the person who searched, found on comparing the probe with one candidate.
 
-    The same again under its key is the same review.
+    The same again under its key is the same review. `Location` is the search that it belongs to.
     """
     with services.once(key, person, "reviews", search_id, candidate, sent.model_dump_json()) as claim:
         done = services.examine.review(
             SearchId(search_id), candidate, _requester(person), person.user_id, sent.finding, sent.notes, own=claim.id()
         )  # fmt: skip
+    made(response, f"{BASE}/searches/{search_id}", again=done.again)
     return m.ReviewOut(review_id=done.review_id, as_of=services.watermarks.of(done.place), finding=done.finding)
 
 
 @router.post(
     "/searches/{search_id}/candidates/{candidate}/reveals",
-    responses=documented(404, 409),
+    status_code=201,
+    responses=documented(404, 409) | again(m.RevealOut),
     summary="Reveal one identity",
 )
 def reveal(
-    search_id: SearchPath, candidate: CandidatePath, sent: m.RevealIn, person: Either, services: Services, key: Key
+    search_id: SearchPath,
+    candidate: CandidatePath,
+    sent: m.RevealIn,
+    person: Either,
+    services: Services,
+    key: Key,
+    response: Response,
 ) -> m.RevealOut:
     """Reveal one candidate's identity, for a reason, after another person found the candidate possible. One at a time.
 
-    The same again under its key is the same reveal, judged anew.
+    The same again under its key is the same reveal, judged anew. `Location` is the search that it belongs to.
     """
     with services.once(key, person, "reveals", search_id, candidate, sent.model_dump_json()) as claim:
         shown = services.examine.reveal(
             SearchId(search_id), candidate, _requester(person), person.user_id, sent.reason, own=claim.id()
         )
+    made(response, f"{BASE}/searches/{search_id}", again=shown.again)
     return m.RevealOut(
         reveal_id=shown.reveal_id,
         as_of=services.watermarks.of(shown.place),

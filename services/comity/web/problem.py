@@ -66,6 +66,8 @@ class Problem(BaseModel):
     details: dict[str, Any] = Field(description="Further facts for machines, such as `reason`; may be empty.")
 
 
+MADE = ("201", "200")  # what was made, or stood already
+LOCATION = {"description": "Where what was made is.", "schema": {"type": "string"}}
 Render = Callable[[Request, Problem], Response]
 
 
@@ -246,6 +248,8 @@ def describe(schema: dict[str, Any], always: Mapping[int, str]) -> dict[str, Any
             for status, why in {**always, **_by_who(method, operation)}.items():
                 responses.setdefault(str(status), {"description": why})
             for status, response in responses.items():
+                if "201" in responses and status in MADE:
+                    response.setdefault("headers", {})["Location"] = LOCATION
                 if status >= "400":
                     response["content"] = content
                     if status == str(HTTPStatus.UNPROCESSABLE_ENTITY):

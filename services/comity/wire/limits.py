@@ -116,6 +116,7 @@ SPANS: dict[str, Span] = {
     "TemplatesExtracted.templates": Span(1, PHOTOGRAPHS_MAX),
 }
 
+_KEY_ID = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")  # as a signature's header names it: a party's own word for its key
 _FORMS = {ids.RecordId: ids.record_id, ids.Ori: ids.ori}
 
 
@@ -132,10 +133,11 @@ def value_bytes_max(event: type) -> int:
 def identifier(where: str, kind: Any) -> Any:  # noqa: ANN401 - NewTypes have no common type
     """Return a check of an identifier: the form where its kind has one, else 1 to 128 printable ASCII characters."""
     form = _FORMS.get(kind)
+    pattern, spaces = (_KEY_ID, "no space around it") if kind is ids.KeyId else (_IDENTIFIER, "no space")
 
     def check(value: object) -> object:
-        if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
-            raise OutOfLimits(f"{where}: an identifier has 1 to {ID_CHARS_MAX} printable ASCII characters and no space")
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise OutOfLimits(f"{where}: an identifier has 1 to {ID_CHARS_MAX} printable ASCII characters and {spaces}")
         if form is not None:
             _formed(where, form, value)
         return value

@@ -208,7 +208,7 @@ class PureLedger:
 
     def __init__(self) -> None:
         self.memory = p.MemoryLedger()
-        self.order, self.versions = self.memory.order, self.memory.versions
+        self.order, self.versions, self.ticked = self.memory.order, self.memory.versions, self.memory.ticked
         self.posted: list[Posted] = []
         self._progress = Progress(0, 0, "", Frontier())
 
@@ -272,8 +272,8 @@ class PureLedger:
         return tuple(counted(self.versions(records), self._all(p.Revocation), self._progress.next))
 
     def seen(self, signer: str, event_id: str) -> Taken | None:
-        taken = (x for x in self.posted if x.event_id == event_id and x.signer == signer and not x.refused)
-        return next((Taken(x.value_sha256, x.position, x.kid) for x in taken), None)
+        taken = (x for x in self.posted if x.taken == event_id and x.signer == signer)
+        return next((Taken(x.value_sha256, x.position, x.kid, x.refused is not None) for x in taken), None)
 
     def refusals(self, signer: str | None = None) -> tuple[Posted, ...]:
         return tuple(x for x in reversed(self.posted) if x.refused and signer in (None, x.signer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import SqlLedger
 from comity.domain import entries as e
 from comity.domain import posting as p
-from comity.domain.authority import COUNTED_ONCE, event_id, refuse
+from comity.domain.authority import counted_as, event_id, refuse, refuse_terms
 from comity.domain.clock import Clock, NoRuling
 from comity.domain.entries import RecordClass
 from comity.domain.ids import KeyId, Ori, PartyId
@@ -46,24 +47,23 @@ def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
         held = memory.rows[p.Key].get((key(one.party).kid,))
         assert held is None or isinstance(held, p.Key)
         signer = held if held is not None and held.holds(at) else None
-        refusal = refuse(one.event, signer, founded=bool(memory.rows[p.Exchange]), at=one.appended_at)
-        own = event_id(one.event)
+        refusal = refuse(one.event, signer, founded=bool(memory.rows[p.Exchange]))
+        own = counted(one)
         if one.harm in ("garbage", "no headers", "tombstone"):
             refused[at] = "undecodable"
         elif refusal is not None:
             refused[at] = refusal.reason
-        elif (unproven := proof(one, own)) is not None:
+        elif (unproven := proof(one)) is not None:
             refused[at] = unproven
-        elif (known := registered_before(memory, one.event)) is not None:
-            refused[at] = known
-        elif isinstance(one.event, COUNTED_ONCE) and (one.party, own) in taken:
-            first = taken[one.party, str(own)]
-            refused[at] = again(one, said[first], voided(key(one.party).kid, first, memory.those(p.Revocation)))
-        elif (named := refuse_named(one.event, PartyId(one.party), Rows(memory), at)) is not None:
-            refused[at] = named.reason
+        elif own is not None and (one.party, own) in taken:
+            first = taken[one.party, own]
+            void = voided(key(one.party).kid, first, memory.those(p.Revocation))
+            refused[at] = again(one, said[first], void=void, refused=first in refused)
+        elif (reason := terms(memory, one, signer, at)) is not None:
+            refused[at] = reason
+            taken[one.party, str(own)] = at
         else:
-            if isinstance(one.event, COUNTED_ONCE):
-                taken[one.party, str(own)] = at
+            taken[one.party, str(own)] = at
             who = p.Signer(registered(one.party, ROLES[one.party]).party, ROLES[one.party], key(one.party).kid)
             changes = p.post(one.event, at, who, one.appended_at, memory.those(p.Key))
             try:
@@ -74,6 +74,21 @@ def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
             clock.committed()
         clock.passed(one.appended_at)
     return memory, refused
+
+
+def counted(one: Said) -> str | None:
+    """Return what an entry counts as, once for ever."""
+    return counted_as(one.event, key(one.party).kid, hashlib.sha256(one.entry().value or b"").digest())
+
+
+def terms(memory: p.MemoryLedger, one: Said, signer: p.Key | None, at: int) -> str | None:
+    """Return why an entry that is its signer's own has no effect."""
+    if signer is not None and (refusal := refuse_terms(one.event, signer, one.appended_at)) is not None:
+        return refusal.reason
+    if (known := registered_before(memory, one.event)) is not None:
+        return known
+    named = refuse_named(one.event, PartyId(one.party), key(one.party).kid, Rows(memory), at)
+    return named.reason if named is not None else None
 
 
 def registered_before(memory: p.MemoryLedger, event: e.JournalEntry) -> str | None:
@@ -89,16 +104,18 @@ def registered_before(memory: p.MemoryLedger, event: e.JournalEntry) -> str | No
             return None
 
 
-def again(one: Said, before: Said, void: bool) -> str:  # noqa: FBT001 - a comparison just made
+def again(one: Said, before: Said, *, void: bool, refused: bool) -> str:
     """Return why an id that was taken does not count again."""
+    if refused:
+        return "refused-before"
     if void and isinstance(one.event, LOOSENING):
         return "void-name"
     return "repeated" if before.event == one.event else "same-id"
 
 
-def proof(one: Said, own: str | None) -> str | None:
+def proof(one: Said) -> str | None:
     """Return why an entry's bytes do not prove what it says."""
-    if one.harm == "renamed" and own is not None:
+    if one.harm == "renamed" and event_id(one.event) is not None:
         return "id-differs"
     return UNPROVEN.get(one.harm)
 
@@ -108,6 +125,7 @@ class Rows:
 
     def __init__(self, memory: p.MemoryLedger) -> None:
         self.rows, self.order, self.versions = memory.those, memory.order, memory.versions
+        self.ticked = memory.ticked
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ from comity.wire.curve import is_public_key
 ROLES = (AGENCY_WRITER, AGENCY_ADMINISTRATOR, CLERK)  # what a system may do: to search and to look are acts of people
 ADDED, REVOKED = "machine-added", "machine-revoked"
 MACHINE, PSEUDONYM_BYTES = "m-", 6
+ACT_BYTES = 12  # of an act's id: drawn, and no two are alike
 _REGISTERING = threading.Lock()
 
 
@@ -118,7 +119,9 @@ class MachineAccess:
 
     def _enter(self, machine: UserId, party: str, roles: Collection[str], action: str, by: Person) -> None:
         self.journal.pace.take(by.party, ENTRY_TARGETS)
-        event = e.PersonAdministered(machine, PartyId(party), tuple(sorted(set(roles))), action, by.user_id)
+        event = e.PersonAdministered(
+            secrets.token_hex(ACT_BYTES), machine, PartyId(party), tuple(sorted(set(roles))), action, by.user_id
+        )
         self.journal.enter(event, key=party)
 
 

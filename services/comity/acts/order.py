@@ -11,7 +11,7 @@ from comity.acts.journal import Journal
 from comity.acts.pace import weight
 from comity.acts.register import known_parties
 from comity.domain import entries as e
-from comity.domain.authority import REPEATED, VOID_NAME, event_id, refuse, refuse_party
+from comity.domain.authority import REFUSED_BEFORE, REPEATED, VOID_NAME, counted_as, event_id, refuse, refuse_party, refuse_terms
 from comity.domain.log import Entry, Placed, Topic
 from comity.domain.rows import Key, Revocation
 from comity.domain.standing import LOOSENING, refuse_named, voided
@@ -61,17 +61,17 @@ class Orders:
         OutcomeUnknown, LedgerBehind (it stands, but was not confirmed in time).
         """
         envelope = verified(self._ledger, entry, self._journal.exchange_id)
-        key, own = signing_key(self._ledger, envelope), event_id(envelope.event)
+        key = signing_key(self._ledger, envelope)
         if not isinstance(envelope.event, PUBLISHED_BY_PARTIES):
             raise InvalidInput("This is no order, grant or registration.", advice="An enrolment is handed in by itself.")
-        refusal = refuse(envelope.event, key, founded=True, at=self._journal.now())
+        refusal = refuse(envelope.event, key, founded=True) or refuse_terms(envelope.event, key, self._journal.now())
         if refusal is not None:
             raise NotPermitted(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
         if (refusal := refuse_party(envelope.event, known_parties(self._ledger))) is not None:
             raise Conflict(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
-        if own is not None and (before := self._before(envelope, key, own)) is not None:
+        if (before := self._before(envelope, key)) is not None:
             return before
-        refusal = refuse_named(envelope.event, key.party, self._ledger, self._ledger.progress().next)
+        refusal = refuse_named(envelope.event, key.party, key.key_id, self._ledger, self._ledger.progress().next)
         if refusal is not None:
             kind = NotFound if refusal.reason.startswith("no-such-") else Conflict
             raise kind(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
@@ -86,24 +86,33 @@ class Orders:
                 f"The order stands at position {placed.position}; the ledger has not confirmed it yet.",
                 advice="Send the same order again to get its receipt; every release after it waits for it.",
             )
-        own = event_id(envelope.event) or envelope.event_id
         for posted in self._ledger.refusals_between(placed.position, placed.position + 1):
             reason = posted.refused.reason if posted.refused else ""
-            if reason == REPEATED and (first := self._before(envelope, key, own)) is not None:
+            if reason == REPEATED and (first := self._before(envelope, key)) is not None:
                 return first  # another sender of it was faster
             message = posted.refused.message if posted.refused else ""
             raise Conflict(f"The order was entered without effect. {message}", advice="Mend it, and send it anew.", reason=reason)
         self._acknowledge(placed.position)
-        return OrderReceipt(own, placed.position, receipt(placed).sha256, placed.appended_at_ms)
+        return OrderReceipt(_name(envelope), placed.position, receipt(placed).sha256, placed.appended_at_ms)
 
-    def _before(self, envelope: Envelope, key: Key, own: str) -> OrderReceipt | None:
+    def _before(self, envelope: Envelope, key: Key) -> OrderReceipt | None:
         """Return the first receipt of what was entered before. Raises Conflict where the id stands for something else now."""
-        taken = self._ledger.seen(key.party, own)
+        digest = hashlib.sha256(envelope.value).digest()
+        own = counted_as(envelope.event, key.key_id, digest)
+        taken = self._ledger.seen(key.party, own) if own is not None else None
         if taken is None:
             return None
+        if taken.refused:
+            message = f"An event with this id was refused at position {taken.position}."
+            raise Conflict(message, advice="See your refusals; enter it anew, under a new id.", reason=REFUSED_BEFORE)
         if isinstance(envelope.event, LOOSENING) and voided(taken.kid, taken.position, self._ledger.rows(Revocation)):
             raise Conflict(VOID_NAME.message, advice="Give it a new id.", reason=VOID_NAME.reason)
-        if taken.value_sha256 != hashlib.sha256(envelope.value).digest():
+        if taken.value_sha256 != digest:
             raise Conflict("Another event with this id stands already.", advice="Give a new order a new id.", reason="same-id")
         self._acknowledge(taken.position)
-        return OrderReceipt(own, taken.position, taken.value_sha256.hex(), 0, repeated=True)
+        return OrderReceipt(_name(envelope), taken.position, digest.hex(), 0, repeated=True)
+
+
+def _name(envelope: Envelope) -> str:
+    """Return the id by which its sender knows an event."""
+    return event_id(envelope.event) or envelope.event_id

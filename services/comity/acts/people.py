@@ -6,6 +6,7 @@ whose entry fails is taken out again. What shuts somebody out takes effect first
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection
 
 from comity.acts.journal import Journal
@@ -17,6 +18,7 @@ from comity.errors import Conflict, NotAppended, NotFound
 from comity.ports import Identity, Person
 
 ADMINISTRATION = "people"  # whose pace it is: apart from what any party appends
+ACT_BYTES = 12  # of an act's id: drawn, and no two are alike
 ADDED, REMOVED, ROLES_GIVEN, LINK_MADE, SIGNED_OUT = "added", "removed", "roles-given", "link-made", "signed-out"
 
 
@@ -93,5 +95,7 @@ class People:
         self._journal.pace.take(ADMINISTRATION, ENTRY_TARGETS)
 
     def _enter(self, person: Person, action: str, by: UserId) -> None:
-        event = e.PersonAdministered(person.user_id, person.party, tuple(sorted(person.roles)), action, by)
+        event = e.PersonAdministered(
+            secrets.token_hex(ACT_BYTES), person.user_id, person.party, tuple(sorted(person.roles)), action, by
+        )
         self._journal.enter(event, key=person.party)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from comity.domain import entries as e
 from comity.domain import registration
+from comity.domain.ids import KeyId
 from comity.domain.rows import Key
 from comity.domain.sharing import unlawful
 
@@ -23,16 +24,17 @@ class Refusal:
     message: str
 
 
+REFUSED_BEFORE = "refused-before"
 VOID_NAME = Refusal(
     "void-name", "What bears this id never counted: its key was revoked from before it. Enter it anew, under a new id."
 )
 
 
-def refuse(entry: e.Event, key: Key | None, *, founded: bool, at: datetime) -> Refusal | None:
+def refuse(entry: e.Event, key: Key | None, *, founded: bool) -> Refusal | None:
     """Return why the holder of this key may not enter this, or None.
 
     ``key`` is the signer's row as of the position (None: unknown there, or revoked). ``founded``: the journal has its founding
-    entry; the first valid one, self-signed by the administrator's key, is the root of trust. ``at``: the log's own time of it.
+    entry; the first valid one, self-signed by the administrator's key, is the root of trust.
     """
     if isinstance(entry, e.ExchangeFounded):
         return Refusal("founded", "This exchange was founded already.") if founded else None
@@ -42,10 +44,11 @@ def refuse(entry: e.Event, key: Key | None, *, founded: bool, at: datetime) -> R
         return Refusal("not-a-journal-type", f"{type(entry).__name__} has no place in the journal.")
     if key.role not in roles:
         return Refusal("not-entitled", f"A key of role {key.role} may not enter {type(entry).__name__}.")
-    return _refuse_terms(entry, key, at)
+    return None
 
 
-def _refuse_terms(entry: e.Event, key: Key, at: datetime) -> Refusal | None:
+def refuse_terms(entry: e.Event, key: Key, at: datetime) -> Refusal | None:
+    """Return why what an entitled signer says may not be said so, or None. ``at``: the log's own time of it."""
     match entry:
         case e.ShareGranted():
             return _refuse_grant(entry, key, at)
@@ -94,15 +97,14 @@ def _refuse_lift(lift: e.Lift, key: Key) -> Refusal | None:
 def event_id(entry: e.Event) -> str | None:
     """Return the entry's own id, which its envelope must repeat so that the signature covers it; None for duties.
 
-    An attempt's is its act's and its number. A revocation has none: the id that it names is the grant's, under which the same
-    signer entered the grant itself. Entered twice it ends nothing more, so nothing needs to remember it.
+    An attempt's is its act's and its number. A revocation has none: the id that it names is the grant's or the key's.
     """
     match entry:
         case e.SearchPerformed(own, attempt) | e.RecordRevealed(own, attempt) | e.ReviewRecorded(own, attempt):
             return f"{own}.{attempt}"
         case e.OrderPreviewed(own, attempt):
             return f"{own}.{attempt}"
-        case e.ShareGranted(own):
+        case e.ShareGranted(own) | e.PersonAdministered(own):
             return own
         case e.RecordsSealed(own) | e.RecordsProvisionallySealed(own) | e.RecordsExpunged(own):
             return own
@@ -112,6 +114,15 @@ def event_id(entry: e.Event) -> str | None:
             return None
 
 
-ORDERS = (*e.Cover.__args__, *e.Lift.__args__)
-# What counts once: the first one with its id wins, a repeat is told so (rule 10).
-COUNTED_ONCE = (*ORDERS, e.ShareGranted, e.SearchPerformed, e.RecordRevealed, e.ReviewRecorded, e.OrderPreviewed)
+def counted_as(entry: e.Event, kid: KeyId, value_sha256: bytes) -> str | None:
+    """Return the id under which this counts once for ever (rule 10), or None where its rows say so by themselves.
+
+    Its own id, or else the key and the digest: the same words by the same key again are a repeat. A blank keeps the two apart.
+    """
+    own = event_id(entry)
+    if own is None and isinstance(entry, COUNTED_BY_DIGEST):
+        return f"{type(entry).__name__} {kid} {value_sha256.hex()}"
+    return own
+
+
+COUNTED_BY_DIGEST = (e.ShareRevoked, e.KeyRevoked, e.TicksVoided, e.ClockConfirmed)

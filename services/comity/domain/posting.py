@@ -331,6 +331,7 @@ class MemoryLedger:
         self.rows: dict[type[Row], dict[tuple[object, ...], Row]] = {kind: {} for kind in IDENTITY}
         self._versions: dict[RecordId, list[Record]] = {}
         self._orders: dict[OrderName, Suppression] = {}
+        self._ticked: dict[tuple[KeyId, datetime], int] = {}
 
     def execute(self, changes: tuple[Change, ...], at: int) -> None:
         """Apply the changes of the entry at this position."""
@@ -348,6 +349,10 @@ class MemoryLedger:
         held = cast("tuple[RowT, ...]", tuple(self.rows[kind].values()))
         return tuple(row for row in held if all(getattr(row, name) == value for name, value in where.items()))
 
+    def ticked(self, kid: KeyId, at: datetime) -> int | None:
+        """Return the position at which this key entered a tick of this time, or None."""
+        return self._ticked.get((kid, at))
+
     def order(self, name: OrderName) -> Suppression | None:
         """Return one row of a covering order, or None."""
         return self._orders.get(name)
@@ -362,6 +367,8 @@ class MemoryLedger:
             self._versions.setdefault(row.record_id, []).append(row)
         elif isinstance(row, Suppression):
             self._orders.setdefault(OrderName(row.entered_by, row.order_id), row)
+        elif isinstance(row, Tick) and row.tick and row.at is not None:
+            self._ticked.setdefault((row.kid, row.at), row.entered)
 
     def ticks_before(self, position: int, count: int) -> tuple[Tick, ...]:
         """Return the newest ticks and rulings' rows entered before a position, oldest first."""

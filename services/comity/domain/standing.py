@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from comity.domain import entries as e
-from comity.domain.authority import Refusal
+from comity.domain.authority import REPEATED, Refusal
 from comity.domain.ids import KeyId, OrderName, PartyId, RecordId
 from comity.domain.rows import Grant, Key, Record, Revocation, RowT, Suppression
 
@@ -24,6 +25,10 @@ class Held(Protocol):
         """Return every version of these records, void ones too."""
         ...
 
+    def ticked(self, kid: KeyId, at: datetime) -> int | None:
+        """Return the position at which this key entered a tick of this time, or None."""
+        ...
+
     def rows(self, kind: type[RowT], /, **where: str | int) -> Sequence[RowT]:
         """Return all rows of one kind with these values: grants, keys and revocations are asked for."""
         ...
@@ -34,11 +39,17 @@ def voided(kid: KeyId, position: int, revocations: Iterable[Revocation]) -> bool
     return any(r.void_from is not None and r.key_id == kid and position >= r.void_from for r in revocations)
 
 
-def refuse_named(entry: e.Event, signer: PartyId, held: Held, at: int) -> Refusal | None:
-    """Return why an entry at this position would do nothing, or would take a record from its owner; None for any other."""
+def refuse_named(entry: e.Event, party: PartyId, kid: KeyId, held: Held, at: int) -> Refusal | None:
+    """Return why an entry at this position would do nothing, or would take a record from its owner; None for any other.
+
+    ``party``, ``kid``: who signed it. A tick is known by its time: no key ticks twice in one millisecond.
+    """
     match entry:
+        case e.ClockTicked():
+            before = held.ticked(kid, entry.at)
+            return None if before is None else Refusal(REPEATED, f"This tick stands already, at position {before}.")
         case e.ShareRevoked():
-            known = held.rows(Grant, owner=signer, grant_id=entry.grant_id)
+            known = held.rows(Grant, owner=party, grant_id=entry.grant_id)
             return None if known else Refusal("no-such-grant", "You made no grant of this number.")
         case e.KeyRevoked():
             registered = held.rows(Key, key_id=entry.kid)

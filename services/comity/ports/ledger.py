@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple, Protocol, TypeVar
 
 from comity.domain.authority import Refusal
@@ -37,13 +38,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What one journal entry comes to: changes, or a refusal; ``seen`` remembers what counts once for ever (rule 10)."""
+    """What one journal entry comes to: changes, or a refusal. ``event_id`` is told with a refusal.
+
+    ``taken``: the id under which it counts once for ever, refused or not (rule 10): no replay makes a refused word good.
+    """
 
     position: int
     signer: str
     changes: tuple[Change, ...] = ()
     refused: Refusal | None = None
     event_id: str | None = None
+    taken: str | None = None
     value_sha256: bytes = b""
     kid: KeyId = UNSIGNED
 
@@ -54,6 +59,7 @@ class Taken(NamedTuple):
     value_sha256: bytes
     position: int
     kid: KeyId
+    refused: bool = False
 
 
 class LedgerView(Protocol):
@@ -104,6 +110,10 @@ class LedgerView(Protocol):
 
     def signing_keys(self) -> tuple[Key, ...]:
         """Return every signing key, past ones too."""
+        ...
+
+    def ticked(self, kid: KeyId, at: datetime) -> int | None:
+        """Return the position at which this key entered a tick of this time, or None."""
         ...
 
     def order(self, name: OrderName) -> Suppression | None:

@@ -40,6 +40,7 @@ class ReferenceLedger:
     def __init__(self) -> None:
         self.memory = p.MemoryLedger()
         self.order, self.versions, self.rows = self.memory.order, self.memory.versions, self.memory.those
+        self.ticked = self.memory.ticked
         self.taken: dict[tuple[str, str], Taken] = {}
         self._progress = Progress(0, 0, "", Frontier())
 
@@ -70,8 +71,9 @@ class ReferenceLedger:
             raise Halted("the reference was moved by another")
         for entry in posted:
             self.memory.execute(entry.changes, entry.position)
-            if entry.event_id and not entry.refused:
-                self.taken.setdefault((entry.signer, entry.event_id), Taken(entry.value_sha256, entry.position, entry.kid))
+            if entry.taken:
+                taken = Taken(entry.value_sha256, entry.position, entry.kid, entry.refused is not None)
+                self.taken.setdefault((entry.signer, entry.taken), taken)
         self._progress = after
 
     def progress(self) -> Progress:

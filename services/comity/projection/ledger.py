@@ -7,14 +7,25 @@ position 0 comes to the same rows. Signing keys are kept in memory beside the le
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from comity.acts.register import known_parties
 from comity.domain import entries as e
-from comity.domain.authority import COUNTED_ONCE, REPEATED, UNKNOWN_KEY, VOID_NAME, Refusal, event_id, refuse, refuse_party
+from comity.domain.authority import (
+    REFUSED_BEFORE,
+    REPEATED,
+    UNKNOWN_KEY,
+    VOID_NAME,
+    Refusal,
+    counted_as,
+    event_id,
+    refuse,
+    refuse_party,
+    refuse_terms,
+)
 from comity.domain.clock import Clock, NoRuling
-from comity.domain.ids import ExchangeId, PartyId
+from comity.domain.ids import ExchangeId, PartyId, RecordId
 from comity.domain.log import JOURNAL, Batch, Placed, Stream, leaf
 from comity.domain.merkle import leaf_hash
 from comity.domain.posting import End, Enter, Signer, ended, post
@@ -32,6 +43,7 @@ from comity.wire.signing import OTHER_EXCHANGE, BadSignature, OtherExchange
 
 NEWEST_MAX = 32  # of the newest leaves, kept to know the journal's end again; ``fsck`` compares the whole
 READ_SECONDS = 10.0
+AHEAD_MAX = 64  # entries that are decoded at once: one of a thousand admissions takes a megabyte
 ROWS_MAX = 5_000  # in one transaction, one entry above it: some 0.2 s that a release may wait for
 
 
@@ -89,12 +101,15 @@ class LedgerProjection:
         """
         del stream
         pending = Pending(self._ledger, self._keys)
-        for placed in batch.entries:
-            if pending.changes >= ROWS_MAX:
-                self._commit(pending.done, placed.position)
-                pending = Pending(self._ledger, self._keys)
-            pending.add(placed, self._read(placed, pending))
-            self._clock.passed(placed.appended_at)
+        for start in range(0, len(batch.entries), AHEAD_MAX):
+            ahead = [(placed, _envelope(placed)) for placed in batch.entries[start : start + AHEAD_MAX]]
+            pending.expect(_admitted(envelope for _, envelope in ahead))
+            for placed, envelope in ahead:
+                if pending.changes >= ROWS_MAX:
+                    self._commit(pending.done, placed.position)
+                    pending = Pending(self._ledger, self._keys)
+                pending.add(placed, self._read(placed, envelope, pending))
+                self._clock.passed(placed.appended_at)
         self._commit(pending.done, batch.next)
 
     def _commit(self, done: Sequence[tuple[Placed, Posted]], next_: int) -> None:
@@ -116,20 +131,17 @@ class LedgerProjection:
         self._progress = after
         self._watch.publish(after.next)
 
-    def _read(self, placed: Placed, pending: Pending) -> Posted:
-        position = placed.position
-        try:
-            envelope = from_entry(placed.entry)
-        except Undecodable as error:
-            return self._without_effect(placed, Refusal("undecodable", str(error)[:500]))
+    def _read(self, placed: Placed, envelope: Envelope | Undecodable, pending: Pending) -> Posted:
+        if isinstance(envelope, Undecodable):
+            return self._without_effect(placed, Refusal("undecodable", str(envelope)[:500]))
         key = self._keys.of.get(envelope.kid)
-        key = key if key is not None and key.holds(position) else None
-        refusal = self._refuse(envelope, key, placed.appended_at)
+        key = key if key is not None and key.holds(placed.position) else None
+        refusal = self._refuse(envelope, key)
         if refusal is not None:
             return self._without_effect(placed, refusal)
         role = key.role if key else e.Role.ADMINISTRATOR
         signer = Signer(key.party if key else PartyId(role), role, envelope.kid)
-        return self._post(placed, envelope, signer, pending)
+        return self._post(placed, envelope, signer, key, pending)
 
     def _without_effect(self, placed: Placed, refusal: Refusal) -> Posted:
         """Keep a refusal for whoever's registered key, in force or not, signed the bytes; for nobody where that is not told."""
@@ -140,16 +152,26 @@ class LedgerProjection:
             refusal = Refusal(UNKNOWN_KEY, f"The key that signed this is registered as {signer.key_id}: name it so, as kid.")
         return Posted(placed.position, signer.party, refused=refusal, event_id=own)
 
-    def _refuse(self, envelope: Envelope, key: Key | None, at: datetime) -> Refusal | None:
+    def _refuse(self, envelope: Envelope, key: Key | None) -> Refusal | None:
         event = envelope.event
-        refusal = refuse(event, key, founded=self._exchange_id is not None, at=at) or self._verify(envelope, key)
+        refusal = refuse(event, key, founded=self._exchange_id is not None) or self._verify(envelope, key)
         if refusal is not None:
             return refusal
         own = event_id(event)
         if own is not None and own != envelope.event_id:
             return Refusal("id-differs", f"ce_id is not the id that was signed: send {own} as ce_id.")
-        if (refusal := refuse_party(event, self._parties)) is not None:
-            return refusal
+        return None
+
+    def _refuse_terms(self, event: e.Event, key: Key | None, placed: Placed, pending: Pending) -> Refusal | None:
+        """Return why what was proven to be its signer's own words has no effect."""
+        if key is not None:
+            refusal = (
+                refuse_terms(event, key, placed.appended_at)
+                or refuse_party(event, self._parties)
+                or refuse_named(event, key.party, key.key_id, pending, placed.position)
+            )
+            if refusal is not None:
+                return refusal
         if isinstance(event, e.KeyRegistered | e.ExchangeFounded):
             held = [(key.key_id, key.public_key) for key in self._keys.of.values()]
             return refuse_key(event.kid, event.public_key, held)
@@ -170,30 +192,30 @@ class LedgerProjection:
             return Refusal("forged", f"The signature does not fit the bytes and the key that it names: {error}.")
         return None
 
-    def _post(self, placed: Placed, envelope: Envelope, signer: Signer, pending: Pending) -> Posted:
+    def _post(self, placed: Placed, envelope: Envelope, signer: Signer, key: Key | None, pending: Pending) -> Posted:
         event, at = envelope.event, placed.appended_at
-        own = event_id(event) if isinstance(event, COUNTED_ONCE) else None
         digest = hashlib.sha256(envelope.value).digest()
+        own = counted_as(event, signer.kid, digest)
         before = pending.taken(signer.party, own) if own is not None else None
         if before is not None:
-            return self._refused(placed, signer, self._again(event, before, digest))
-        refusal = refuse_named(event, signer.party, pending, placed.position)
+            return Posted(placed.position, signer.party, refused=self._again(event, before, digest), event_id=event_id(event))
+        taken = Posted(placed.position, signer.party, taken=own, value_sha256=digest, kid=signer.kid)
+        refusal = self._refuse_terms(event, key, placed, pending)
         if refusal is not None:
-            return self._refused(placed, signer, refusal)
+            return replace(taken, refused=refusal, event_id=event_id(event))
         changes = post(event, placed.position, signer, at, self._keys.of.values())  # type: ignore[arg-type]
         try:
             changes += self._clock.post(event, changes, placed.position, signer.kid, at)  # type: ignore[arg-type]
         except NoRuling as error:
-            return self._refused(placed, signer, Refusal(error.reason, error.message))
+            return replace(taken, refused=Refusal(error.reason, error.message))
         for change in changes:
             self._learn(change, placed.position)
-        return Posted(placed.position, signer.party, changes, event_id=own, value_sha256=digest, kid=signer.kid)
-
-    def _refused(self, placed: Placed, signer: Signer, refusal: Refusal) -> Posted:
-        return Posted(placed.position, signer.party, refused=refusal)
+        return replace(taken, changes=changes)
 
     def _again(self, event: e.Event, before: Taken, digest: bytes) -> Refusal:
         """Say why what was entered before counts nothing the second time (rule 10)."""
+        if before.refused:
+            return Refusal(REFUSED_BEFORE, f"This was refused at position {before.position}. Enter it anew, under a new id.")
         if isinstance(event, LOOSENING) and voided(before.kid, before.position, self._keys.revocations):
             return VOID_NAME
         if before.value_sha256 == digest:
@@ -220,3 +242,16 @@ class LedgerProjection:
             self._parties.add(row.ori)
         elif isinstance(row, Court):
             self._parties.add(row.court_id)
+
+
+def _envelope(placed: Placed) -> Envelope | Undecodable:
+    try:
+        return from_entry(placed.entry)
+    except Undecodable as error:
+        return error
+
+
+def _admitted(envelopes: Iterable[Envelope | Undecodable]) -> set[RecordId]:
+    """Return the records that these admit, to be looked up at once."""
+    said = (envelope.event for envelope in envelopes if isinstance(envelope, Envelope))
+    return {record.record_id for event in said if isinstance(event, e.RecordsAdmitted) for record in event.records}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from comity.domain.ids import OrderName, RecordId
+from comity.domain.ids import KeyId, OrderName, RecordId
 from comity.domain.log import Placed
 from comity.domain.posting import Enter
-from comity.domain.rows import Grant, Key, Record, Revocation, Row, RowT, Suppression
+from comity.domain.rows import Grant, Key, Record, Revocation, Row, RowT, Suppression, Tick
 from comity.ports import Ledger, Posted, Taken
 
 
@@ -30,14 +31,23 @@ class Pending:
         self._taken: dict[tuple[str, str], Taken] = {}
         self._orders: dict[OrderName, Suppression] = {}
         self._grants: list[Grant] = []
+        self._ticks: dict[tuple[KeyId, datetime], int] = {}
         self._versions: dict[RecordId, list[Record]] = {}
+
+    def expect(self, records: Collection[RecordId]) -> None:
+        """Look up, all at once, records that entries admit: one query for each entry would take as long as all else."""
+        new = [record for record in records if record not in self._versions]
+        self._versions |= {record: [] for record in new}
+        for row in self._ledger.versions(new) if new else ():
+            self._versions[row.record_id].append(row)
 
     def add(self, placed: Placed, posted: Posted) -> None:
         """Take an entry, and what it comes to."""
         self.done.append((placed, posted))
         self.changes += len(posted.changes)
-        if posted.event_id is not None and posted.refused is None:
-            self._taken[posted.signer, posted.event_id] = Taken(posted.value_sha256, posted.position, posted.kid)
+        if posted.taken is not None:
+            taken = Taken(posted.value_sha256, posted.position, posted.kid, posted.refused is not None)
+            self._taken[posted.signer, posted.taken] = taken
         for change in posted.changes:
             if isinstance(change, Enter):
                 self._enter(change.row)
@@ -46,14 +56,19 @@ class Pending:
         """Return what stands under this id already."""
         return self._taken.get((signer, event_id)) or self._ledger.seen(signer, event_id)
 
+    def ticked(self, kid: KeyId, at: datetime) -> int | None:
+        """Return the position at which this key entered a tick of this time."""
+        pending = self._ticks.get((kid, at))
+        return self._ledger.ticked(kid, at) if pending is None else pending
+
     def order(self, name: OrderName) -> Suppression | None:
         """Return one row of a covering order."""
         return self._orders.get(name) or self._ledger.order(name)
 
     def versions(self, records: Collection[RecordId]) -> Sequence[Record]:
         """Return every version of these records, void ones too."""
-        pending = [row for record in records for row in self._versions.get(record, ())]
-        return [*self._ledger.versions(records), *pending]
+        self.expect(records)
+        return [row for record in records for row in self._versions[record]]
 
     def rows(self, kind: type[RowT], /, **where: str | int) -> Sequence[RowT]:
         """Return all rows of one kind with these values: of grants, keys and revocations alone."""
@@ -75,5 +90,7 @@ class Pending:
             self._orders.setdefault(OrderName(row.entered_by, row.order_id), row)
         elif isinstance(row, Grant):
             self._grants.append(row)
+        elif isinstance(row, Tick) and row.tick and row.at is not None:
+            self._ticks[row.kid, row.at] = row.entered
         elif isinstance(row, Record):
-            self._versions.setdefault(row.record_id, []).append(row)
+            self._versions[row.record_id].append(row)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, Table, and_, bindparam, delete, func, select, update
@@ -17,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or_nothing
 from comity.adapters.sql.snapshot import snapshot
 from comity.adapters.sql.tables import APPLIED, REFUSED, SEEN, TABLES
 from comity.domain import posting as p
-from comity.domain.authority import Refusal
+from comity.domain.authority import REPEATED, Refusal
 from comity.domain.clock import Stretch
 from comity.domain.entries import Role
 from comity.domain.ids import END, OrderName, RecordId
@@ -29,7 +30,7 @@ from comity.ports import Posted, Progress, Taken
 
 NAME = "ledger"
 NEWEST = struct.Struct(">q32s")  # a position and its leaf's hash
-ROWS_MAX, REFUSALS_MAX = 10_000, 1_000
+ROWS_MAX, REFUSALS_MAX, REPEATS_MAX = 10_000, 1_000, 100
 CHUNK = 500  # values in one IN list; SQLite takes 32,766 parameters in a statement
 
 Row = TypeVar("Row", bound=p.Row)
@@ -177,6 +178,12 @@ class SqlLedger:
             row = connection.execute(select(*_columns(p.Suppression)).where(*own).limit(1)).mappings().one_or_none()
             return None if row is None else p.Suppression(**row)
 
+    def ticked(self, kid: str, at: datetime) -> int | None:
+        """Return the position at which this key entered a tick of this time, or None."""
+        query = select(T.c.entered).where(T.c.at == at, T.c.kid == kid, T.c.tick).order_by(T.c.entered).limit(1)
+        with self._engine.begin() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
     def versions(self, records: Collection[RecordId]) -> tuple[p.Record, ...]:
         """Return every version of these records, void ones too."""
         with self._engine.begin() as connection:
@@ -191,7 +198,7 @@ class SqlLedger:
 
     def seen(self, signer: str, event_id: str) -> Taken | None:
         """Return the digest, the position and the key of what was taken under this id."""
-        query = select(SEEN.c.value_sha256, SEEN.c.position, SEEN.c.kid).where(
+        query = select(SEEN.c.value_sha256, SEEN.c.position, SEEN.c.kid, SEEN.c.refused).where(
             SEEN.c.signer == signer, SEEN.c.event_id == event_id
         )
         with self._engine.begin() as connection:
@@ -199,9 +206,12 @@ class SqlLedger:
             return None if row is None else Taken(*row)
 
     def refusals(self, signer: str | None = None) -> tuple[Posted, ...]:
-        """Return the newest entries that had no effect."""
-        query = select(REFUSED).order_by(REFUSED.c.position.desc()).limit(REFUSALS_MAX)
-        return self._refused(query if signer is None else query.where(REFUSED.c.signer == signer))
+        """Return the newest entries that had no effect; of repeats fewer, since anybody can append them again."""
+        query = select(REFUSED).order_by(REFUSED.c.position.desc())
+        query = query if signer is None else query.where(REFUSED.c.signer == signer)
+        repeat = REFUSED.c.reason == REPEATED
+        found = self._refused(query.where(~repeat).limit(REFUSALS_MAX)) + self._refused(query.where(repeat).limit(REPEATS_MAX))
+        return tuple(sorted(found, key=lambda one: one.position, reverse=True))
 
     def refusals_between(self, first: int, next_: int) -> tuple[Posted, ...]:
         """Return the entries without effect at these positions."""
@@ -324,12 +334,19 @@ def _execute(connection: Connection, posted: Sequence[Posted]) -> None:
         for x in posted
         if x.refused
     ]
-    orders = [
-        {"signer": x.signer, "event_id": x.event_id, "value_sha256": x.value_sha256, "position": x.position, "kid": x.kid}
+    taken = [
+        {
+            "signer": x.signer,
+            "event_id": x.taken,
+            "value_sha256": x.value_sha256,
+            "position": x.position,
+            "kid": x.kid,
+            "refused": x.refused is not None,
+        }
         for x in posted
-        if x.event_id and not x.refused
+        if x.taken
     ]
-    for table, rows in ((REFUSED, refused), (SEEN, orders)):
+    for table, rows in ((REFUSED, refused), (SEEN, taken)):
         if rows:
             connection.execute(insert_or_nothing(table).on_conflict_do_nothing(), rows)
 

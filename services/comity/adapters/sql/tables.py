@@ -213,7 +213,7 @@ class Tick(Fact, table=True):
     """The exchange's clock."""
 
     __table_args__ = _unique(p.Tick)
-    at: datetime | None = Field(default=None, sa_type=Moment)
+    at: datetime | None = Field(default=None, sa_type=Moment, index=True)
     tick: bool
     led_from: datetime | None = Field(default=None, sa_type=Moment)
     led_to: datetime | None = Field(default=None, sa_type=Moment)
@@ -305,6 +305,7 @@ class Seen(SQLModel, table=True):
     value_sha256: bytes = Field(sa_type=LargeBinary)
     position: int = Field(sa_type=BigInteger)
     kid: str
+    refused: bool
 
 
 class Refused(SQLModel, table=True):

@@ -90,6 +90,7 @@ class OrderPreviewed:
 class PersonAdministered:
     """Somebody was let in, shut out, given roles or a link, by somebody: pseudonyms alone."""
 
+    act_id: str
     user: UserId
     party: PartyId
     roles: tuple[str, ...]

@@ -324,6 +324,7 @@ def upgrade() -> None:
         sa.Column("value_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("kid", sa.String(), nullable=False),
+        sa.Column("refused", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("signer", "event_id", name=op.f("pk_seen")),
     )
     op.create_table(
@@ -408,6 +409,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("entered", name=op.f("uq_tick_entered")),
     )
     with op.batch_alter_table("tick", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_tick_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_tick_entered"), ["entered"], unique=False)
 
     op.create_table(
@@ -434,6 +436,7 @@ def downgrade() -> None:
     op.drop_table("withheld")
     with op.batch_alter_table("tick", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_tick_entered"))
+        batch_op.drop_index(batch_op.f("ix_tick_at"))
 
     op.drop_table("tick")
     with op.batch_alter_table("suppression", schema=None) as batch_op:

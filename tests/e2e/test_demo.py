@@ -15,10 +15,12 @@ COMITY = Path(sys.executable).parent / "comity"
 def told(tmp_path: Path, *options: str) -> str:
     """Run the demo as a user does and return what it printed; it ends with 0 only where every check held."""
     command = [str(COMITY), "demo", "--once", *options]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+    del environment["COMITY_ANCHOR"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, env=environment)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert not list(tmp_path.glob("comity-demo-*")), "the demo's home is removed"
+    assert not (tmp_path / "state").exists(), "and nothing of it is kept in the user's own folder"
     return done.stdout
 
 

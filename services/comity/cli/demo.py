@@ -43,7 +43,7 @@ def _tell(console: Console, home: Path, kafka: str | None, port: int, *, once: b
         from comity.cli import story, story_erasure, story_world  # noqa: PLC0415
         from comity.settings import Settings  # noqa: PLC0415
     story_world.check_faces()
-    settings = Settings(home=home, kafka=kafka)
+    settings = Settings(home=home, kafka=kafka, anchor=home.parent / "anchor")  # removed with the home
     with console.status("folding the face models into the cache, once") as status:
         encoder = OnnxFaces(cache=settings.cache, progress=status.update)
         encoder.sessions()

@@ -122,6 +122,23 @@ def test_where_signing_in_is_what_a_body_is_for_it_is_small(server: Server, sock
     assert answer(small).startswith(b"HTTP/1.1 401 ")
 
 
+@pytest.mark.parametrize("path", ["/intake/v1/enrolments", "/intake/v1/events", "/search/v1/searches", "/operations/v1/people"])
+def test_whoever_may_not_makes_nothing_read_a_body(house: House, server: Server, sockets: ExitStack, path: str) -> None:
+    """An auditor searches, enrols and enters nothing: that is said before the body comes."""
+    _, token = house.person(MILWAUKEE, "auditor", name="May not")
+    one = joined(server, sockets)
+    one.sendall(head(path, HALF, token=token).replace(b"application/json", b"application/avro") + b"x" * 1000)
+    assert answer(one).startswith(b"HTTP/1.1 403 ")
+
+
+def test_whoever_may_not_use_the_desk_makes_it_read_no_picture(house: House, server: Server, sockets: ExitStack) -> None:
+    _, token = house.person(MILWAUKEE, "auditor", name="May not")
+    one = joined(server, sockets)
+    cookie = f"\r\nCookie: comity_session={token}\r\nSec-Fetch-Site: same-origin\r\n\r\n".encode()
+    one.sendall(head("/desk/search", HALF).replace(b"\r\n\r\n", cookie) + b"x" * 1000)
+    assert answer(one).startswith(b"HTTP/1.1 403 ")
+
+
 def test_half_uploads_of_strangers_hold_neither_memory_nor_connections(
     server: Server, sockets: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

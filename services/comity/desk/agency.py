@@ -12,6 +12,7 @@ from comity.desk.services import DeskServices
 from comity.domain.ids import Ori, RecordId
 from comity.domain.roles import AGENCY_ADMINISTRATOR, AGENCY_WRITER
 from comity.ports import Person, RefusedEntry, Rejection
+from comity.web.routing import Router
 from comity.web.session import role
 
 Member = Annotated[Person, Depends(role(AGENCY_ADMINISTRATOR, AGENCY_WRITER))]
@@ -26,7 +27,7 @@ class AgencyPages:
 
     def routes(self) -> APIRouter:
         """Return the agency's routes."""
-        router = APIRouter(include_in_schema=False)
+        router = Router(include_in_schema=False)
         router.add_api_route("/desk/agency", self.show, methods=["GET"])
         return router
 

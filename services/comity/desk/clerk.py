@@ -27,6 +27,7 @@ from comity.errors import ComityError, InvalidInput, NotFound
 from comity.ports import Person
 from comity.reads import documents
 from comity.reads.orders import SEALS, Order
+from comity.web.routing import Router
 from comity.web.session import role
 
 Clerk = Annotated[Person, Depends(role(CLERK))]
@@ -59,7 +60,7 @@ class ClerkPages:
 
     def routes(self) -> APIRouter:
         """Return the clerk's routes."""
-        router = APIRouter(prefix="/desk/orders", include_in_schema=False)
+        router = Router(prefix="/desk/orders", include_in_schema=False)
         router.add_api_route("", self.find, methods=["GET"])
         router.add_api_route("", self.press, methods=["POST"])
         router.add_api_route("/preview", self.preview, methods=["POST"])

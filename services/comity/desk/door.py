@@ -12,6 +12,7 @@ from comity.desk.pages import Pages
 from comity.desk.shelf import Shelf
 from comity.errors import NotSignedIn
 from comity.ports import Identity
+from comity.web.routing import Router
 from comity.web.session import SignedIn, forget, remember, token_of
 
 HOME = "/desk"
@@ -25,7 +26,7 @@ class Door:
 
     def routes(self) -> APIRouter:
         """Return the door's routes."""
-        router = APIRouter(include_in_schema=False)
+        router = Router(include_in_schema=False)
         router.add_api_route("/", self.front, methods=["GET"])
         router.add_api_route(HOME, self.home, methods=["GET"])
         router.add_api_route("/sign-in/{token}", self.ask, methods=["GET"])

@@ -18,6 +18,7 @@ from comity.domain.ids import Ori, SearchId
 from comity.domain.roles import EXAMINER
 from comity.errors import ComityError, InvalidInput
 from comity.ports import Person
+from comity.web.routing import Router
 from comity.web.session import role
 
 Examiner = Annotated[Person, Depends(role(EXAMINER))]
@@ -40,7 +41,7 @@ class ExaminerPages:
 
     def routes(self) -> APIRouter:
         """Return the examiner's routes."""
-        router = APIRouter(prefix="/desk/reviews", include_in_schema=False)
+        router = Router(prefix="/desk/reviews", include_in_schema=False)
         router.add_api_route("", self.choose, methods=["GET"])
         router.add_api_route("/{search_id}/open", self.open, methods=["POST"])
         router.add_api_route("/{search_id}", self.record, methods=["POST"])

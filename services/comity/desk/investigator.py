@@ -27,6 +27,7 @@ from comity.domain.ids import Ori, SearchId
 from comity.domain.roles import INVESTIGATOR
 from comity.errors import ComityError, InvalidInput, PhotographRefused
 from comity.ports import Person
+from comity.web.routing import Router
 from comity.web.session import role, token_of
 from comity.wire.sealing import NUMBER_CHARS_MAX
 
@@ -66,7 +67,7 @@ class InvestigatorPages:
 
     def routes(self) -> APIRouter:
         """Return the investigator's routes."""
-        router = APIRouter(include_in_schema=False)
+        router = Router(include_in_schema=False)
         router.add_api_route("/desk/search", self.ask, methods=["GET"])
         router.add_api_route("/desk/search", self.search, methods=["POST"])
         router.add_api_route("/desk/searches", self.mine, methods=["GET"])

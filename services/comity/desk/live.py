@@ -31,6 +31,7 @@ from comity.domain.posting import Reveal
 from comity.domain.roles import EXAMINER, INVESTIGATOR
 from comity.errors import ComityError, NotFound
 from comity.ports import Person
+from comity.web.routing import Router
 from comity.web.session import role, token_of
 
 Reader = Annotated[Person, Depends(role(INVESTIGATOR, EXAMINER))]
@@ -71,7 +72,7 @@ class Live:
 
     def routes(self) -> APIRouter:
         """Return the stream's route."""
-        router = APIRouter(include_in_schema=False)
+        router = Router(include_in_schema=False)
         for path, follow in (("/desk/live/{search_id}", self.follow), ("/desk/live/reveals/{reveal_id}", self.follow_reveal)):
             router.add_api_route(path, follow, methods=["GET"], response_class=EventSourceResponse)
         return router

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel, Field
 
 from comity.acts.enrol import Receipt
@@ -21,12 +21,13 @@ from comity.intake.services import BASE, IntakeServices, Services
 from comity.ports import Person
 from comity.web.once import Key, again, made
 from comity.web.problem import documented
-from comity.web.session import SignedIn, require
+from comity.web.routing import Router
+from comity.web.session import require, role
 from comity.wire import codec, signing
 from comity.wire.envelope import CONTENT_TYPE, HEADER_BYTES_MAX, is_avro
 from comity.wire.limits import VALUE_BYTES_MAX
 
-router = APIRouter(tags=["events"])
+router = Router(tags=["events"])
 
 JOURNAL_PAGE = "/operations/v1/journal"  # where an administrator reads what has no page of its own
 # Who may hand in what; who may sign it is decided by the signature.
@@ -37,6 +38,7 @@ ROLE_OF: dict[type, str] = {
     **dict.fromkeys((*e.Cover.__args__, *e.Lift.__args__), CLERK),
     **dict.fromkeys(e.Party.__args__, ADMINISTRATOR),
 }
+Publisher = Annotated[Person, Depends(role(*dict.fromkeys(ROLE_OF.values())))]  # which of them, the event says
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -81,7 +83,7 @@ class EventHeaders(BaseModel):
     summary="Enter a signed event",
 )
 def enter_event(
-    person: SignedIn,
+    person: Publisher,
     services: Services,
     value: Annotated[bytes, Depends(_body)],
     headers: Annotated[EventHeaders, Header()],

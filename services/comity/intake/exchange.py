@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import base64
 
-from fastapi import APIRouter
-
 from comity.acts.journal import exchange_of
 from comity.domain.entries import Role
 from comity.domain.rows import Key
 from comity.intake import models as m
 from comity.intake.services import IntakeServices, Services
+from comity.web.routing import Router
 from comity.wire.envelope import CONTENT_TYPE, SPECVERSION, TYPE_PREFIX
 from comity.wire.signing import ALGORITHMS
 
-router = APIRouter(tags=["exchange"])
+router = Router(tags=["exchange"])
 
 OWN = (Role.ADMINISTRATOR, Role.EXCHANGE)
 HEADER_SAYS = {

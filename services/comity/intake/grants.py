@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import Depends, Path, Response
 
 from comity.acts.grant import Terms
 from comity.domain.entries import RecordClass
@@ -21,10 +21,11 @@ from comity.ports import Person
 from comity.web.once import Key, again, made
 from comity.web.paging import LISTED, Page
 from comity.web.problem import documented
+from comity.web.routing import Router
 from comity.web.session import SignedIn, role
 from comity.wire.booking import record_class
 
-router = APIRouter(tags=["grants"])
+router = Router(tags=["grants"])
 
 AgencyAdministrator = Annotated[Person, Depends(role(AGENCY_ADMINISTRATOR))]
 GrantPath = Annotated[str, Path(pattern=r"^[!-~]{1,128}$", description="The grant's number.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import Depends, Path, Response
 
 from comity.acts.machines import MACHINE, PSEUDONYM_BYTES
 from comity.domain.ids import UserId
@@ -16,9 +16,10 @@ from comity.ports import Machine, Person
 from comity.web.once import Claim, Key, again, made
 from comity.web.paging import LISTED, Page
 from comity.web.problem import documented
+from comity.web.routing import Router
 from comity.web.session import role
 
-router = APIRouter(tags=["machines"])
+router = Router(tags=["machines"])
 
 Chief = Annotated[Person, Depends(role(ADMINISTRATOR, AGENCY_ADMINISTRATOR))]
 MachinePath = Annotated[str, Path(pattern=r"^m-[0-9a-f]{12}$", description="The machine's id.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import Depends, Path, Response
 
 from comity.domain.entries import OrderName
 from comity.domain.ids import PARTY_FORM, OrderId, PartyId
@@ -21,9 +21,10 @@ from comity.reads.orders import Order, Receipt
 from comity.web.once import Key, again, made
 from comity.web.paging import LISTED, Page
 from comity.web.problem import documented
+from comity.web.routing import Router
 from comity.web.session import role
 
-router = APIRouter(tags=["orders"])
+router = Router(tags=["orders"])
 
 Clerk = Annotated[Person, Depends(role(CLERK))]
 PartyPath = Annotated[str, Path(pattern=rf"^{PARTY_FORM}$", description="The party that entered it: mine.")]

@@ -6,7 +6,7 @@ import base64
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import Depends, Path, Response
 
 from comity.domain.entries import Role
 from comity.domain.ids import END, KeyId, Ori, PartyId
@@ -20,10 +20,11 @@ from comity.ports import Person
 from comity.web.once import Key, again, made
 from comity.web.paging import LISTED, Page
 from comity.web.problem import documented
+from comity.web.routing import Router
 from comity.web.session import SignedIn, role
 from comity.wire.signing import key_id
 
-router = APIRouter(tags=["parties"])
+router = Router(tags=["parties"])
 
 Administrator = Annotated[Person, Depends(role(ADMINISTRATOR))]
 KeyPath = Annotated[str, Path(pattern=r"^[!-~]([ -~]{0,126}[!-~])?$", description="The key's id.")]

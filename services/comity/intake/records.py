@@ -6,7 +6,7 @@ import base64
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, File, Form, Path, Query, Response, UploadFile
+from fastapi import Depends, File, Form, Path, Query, Response, UploadFile
 from pydantic import Json
 
 from comity.domain import entries as e
@@ -23,12 +23,13 @@ from comity.ports import Person
 from comity.web.once import Key, again, made
 from comity.web.paging import LISTED, Page
 from comity.web.problem import documented
+from comity.web.routing import Router
 from comity.web.session import SignedIn, role
 from comity.wire.booking import Booking, Charge, record_class, sealed
 from comity.wire.codec import Unencodable
 from comity.wire.limits import PHOTOGRAPHS_MAX
 
-router = APIRouter(tags=["records"])
+router = Router(tags=["records"])
 SOURCE = "intake"
 PLACE_MAX = 2**63 - 1
 

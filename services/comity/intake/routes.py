@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, File, Form, Path, Request, Response, UploadFile
+from fastapi import Depends, File, Form, Path, Request, Response, UploadFile
 
 from comity.domain import entries as e
 from comity.domain import policy
@@ -23,6 +23,7 @@ from comity.intake.services import BASE, Services
 from comity.ports import Person
 from comity.web.once import Key, again, made
 from comity.web.problem import documented
+from comity.web.routing import Router
 from comity.web.session import SESSION_SECONDS, SignedIn, role, token_of
 from comity.wire import codec
 
@@ -30,9 +31,9 @@ TOKEN_CHARS_MAX = 1_000_000  # a preview of 1,000 records, sealed, in hex: 100 K
 
 MACHINE_SECONDS = 15 * 60  # of a machine's session: it renews by itself
 
-orders = APIRouter(tags=["orders"])
-tables = APIRouter(tags=["tables"])
-sessions = APIRouter(tags=["sessions"])
+orders = Router(tags=["orders"])
+tables = Router(tags=["tables"])
+sessions = Router(tags=["sessions"])
 
 Clerk = Annotated[Person, Depends(role(CLERK))]
 
@@ -196,7 +197,7 @@ def sign_out(request: Request, services: Services) -> None:
     services.identity.sign_out(token)
 
 
-router = APIRouter(prefix="/v1")
+router = Router(prefix="/v1")
 parts = (
     exchange.router,
     records.router,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from comity.operations import clock, people, state
 from comity.operations.services import OperationServices
 from comity.web.app import new_app
+from comity.web.routing import Router
 
 __all__ = ["OperationServices", "create"]
 
 DESCRIPTION = "For whoever runs the exchange, and for auditors: its state, recall, repair, and who may sign in."
 
-router = APIRouter(prefix="/v1")
+router = Router(prefix="/v1")
 for part in (state.router, clock.router, people.router):
     router.include_router(part)
 

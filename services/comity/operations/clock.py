@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from pydantic import BaseModel, Field
 
 from comity.acts.clock import REASON_CHARS_MAX, Shown, TimeKeeping
@@ -15,9 +15,10 @@ from comity.operations.services import BASE, Services
 from comity.ports import Person
 from comity.web.once import Claim, Key, again, made
 from comity.web.problem import documented
+from comity.web.routing import Router
 from comity.web.session import role
 
-router = APIRouter(tags=["clock"])
+router = Router(tags=["clock"])
 
 POSITION_MAX = 2**62
 Operator = Annotated[Person, Depends(role(OPERATOR, ADMINISTRATOR))]

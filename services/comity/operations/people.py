@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import Depends, Path, Response
 
 from comity.acts.register import EXCHANGE
 from comity.domain.ids import UserId
@@ -18,9 +18,10 @@ from comity.ports import LedgerView, Person
 from comity.web.once import Key, again, made
 from comity.web.paging import LISTED, Page
 from comity.web.problem import documented
+from comity.web.routing import Router
 from comity.web.session import role
 
-router = APIRouter(tags=["people"])
+router = Router(tags=["people"])
 
 Administrator = Annotated[Person, Depends(role(ADMINISTRATOR))]
 UserPath = Annotated[str, Path(pattern=r"^[!-~]{1,64}$", description="Their pseudonym.")]

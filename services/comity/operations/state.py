@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 
 from comity.domain.ids import record_id
 from comity.domain.log import JOURNAL, Placed
@@ -14,6 +14,7 @@ from comity.operations import models as m
 from comity.operations.services import OperationServices, Services
 from comity.ports import Person
 from comity.web.paging import LISTED, Page, Paging
+from comity.web.routing import Router
 from comity.web.session import role
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import from_entry
@@ -23,7 +24,7 @@ POLL_SECONDS = 5.0
 WINDOWS_MAX = 50  # of places that a page looks at: where a log is full of gaps, the next page goes on
 PLACE_MAX = 2**63 - 1
 
-router = APIRouter(tags=["state"])
+router = Router(tags=["state"])
 
 Operator = Annotated[Person, Depends(role(OPERATOR, ADMINISTRATOR))]
 Auditor = Annotated[Person, Depends(role(AUDITOR, OPERATOR, ADMINISTRATOR))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, File, Form, Path, Response, UploadFile
+from fastapi import Depends, File, Form, Path, Response, UploadFile
 
 from comity.acts.search import Pictures, SearchAnswer, SearchRequest
 from comity.domain.ids import Ori, SearchId
@@ -24,9 +24,10 @@ from comity.web.once import Claim, Key, again, made
 from comity.web.paging import LISTED, Page
 from comity.web.pictures import data_uri
 from comity.web.problem import documented
+from comity.web.routing import Router
 from comity.web.session import role
 
-router = APIRouter(prefix="/v1", tags=["searches"])
+router = Router(prefix="/v1", tags=["searches"])
 
 WITHHELD_MAX = 20  # times that a request under one key may fail before it asks for another
 

@@ -1,6 +1,7 @@
 """Bodies: nobody signed out makes the exchange read one, and nobody makes it hold more, or wait longer, than is named here.
 
-In this order, before the first byte is read: whose body it is, whether it is small enough, and whether there is room for it.
+In this order, before the first byte is read: whose body it is, whether it is small enough, whether there is room for it, and
+whether they may send it at all (``web/routing.py``).
 A body that signs somebody in is read from a stranger: few of them at once, each for seconds, and the oldest gives way to a newer.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request, Response, Security
@@ -51,18 +51,25 @@ def signed_in(request: Request, _bearer: Annotated[object, _BEARER] = None, _coo
 SignedIn = Annotated[Person, Depends(signed_in)]
 
 
-def role(*names: str) -> Callable[[Person], Person]:
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """The dependency that lets only people with one of these roles in, and returns who it is."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, person: SignedIn) -> Person:
+        """Return the person. Raises NotPermitted."""
+        return require(person, *self.names)
+
+
+def role(*names: str) -> Permitted:
     """Return the dependency that lets only people with one of these roles in, and returns who it is.
 
     Raises ValueError for a role that does not exist: a mistyped one would lock everybody out, or worse.
     """
     if unknown := set(names) - set(ROLES):
         raise ValueError(f"no such role: {', '.join(unknown)}")
-
-    def permitted(person: SignedIn) -> Person:
-        return require(person, *names)
-
-    return permitted
+    return Permitted(names)
 
 
 def require(person: Person, *names: str) -> Person:

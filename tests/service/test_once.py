@@ -210,10 +210,11 @@ def test_what_may_not_be_asked_opens_no_kept_search(house: House, monkeypatch: p
     """The policy is asked before a search is opened again, too: it may have been changed since."""
     house.admit(booking(3, "ONCE-S3"))
     web, key = house.search(MILWAUKEE, "investigator"), f"{KEY}-forbidden"
-    assert searched(web, 3, key).status_code == 201
+    made = searched(web, 3, key).json()
     monkeypatch.setattr("comity.acts.search.rule", lambda *_asked: (Ruling.REFUSE, "Not any more."))
     assert searched(web, 3, key).status_code == 403
     assert searched(forgetful(house, web), 3, key).status_code == 403
+    assert web.post(f"/v1/searches/{made['search_id']}/reopen", json={}).status_code == 403
 
 
 @pytest.mark.parametrize("what", ["reviews", "reveals"])

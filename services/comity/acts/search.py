@@ -150,8 +150,12 @@ class Search:
             raise
 
     def reopen(self, search: SearchId, requester: Ori, user: UserId, pictures: Pictures = Pictures.NONE) -> SearchAnswer:
-        """Show a kept search again: judged anew, so what fell since is blank (R18 d). The probe stays the first search's."""
+        """Show a kept search again: judged anew, so what fell since is blank (R18 d). The probe stays the first search's.
+
+        Raises NotPermitted where the policy allows such a search no more.
+        """
         kept = self.searches.open(search, requester)
+        _allow(kept.entry)
         candidates = [p.candidate for p in self.searches.disclosed(kept)]
         album, shown = _album(pictures), self._shown_again(pictures, kept.face)
         again = SearchId(secrets.token_hex(12))
@@ -176,9 +180,7 @@ class Search:
 
     def check(self, request: SearchRequest) -> None:
         """Raise NotPermitted or InvalidInput for what may not be asked, Unavailable where the journal went back."""
-        ruling, why = rule(request.purpose, request.threshold, request.offence, request.classes)
-        if ruling is not Ruling.ALLOW:
-            raise NotPermitted(why, advice="State a purpose, threshold and offence that the policy allows.")
+        _allow(request)
         if not 1 <= request.shown_max <= SHOWN_MAX:
             raise InvalidInput(f"Between 1 and {SHOWN_MAX} candidates can be shown.", advice=f"The default is {SHOWN_DEFAULT}.")
         if not request.authority.strip():
@@ -282,6 +284,13 @@ class Search:
         return SearchAnswer(
             face.search_id, disclosure.place, shown, self.encoder.model, SCORE_FLOOR, None, self.now(), face
         )  # fmt: skip
+
+
+def _allow(asked: SearchRequest | e.SearchPerformed) -> None:
+    """Raise NotPermitted for what the policy allows nobody to ask, or no more."""
+    ruling, why = rule(asked.purpose, asked.threshold, asked.offence, frozenset(asked.classes))
+    if ruling is not Ruling.ALLOW:
+        raise NotPermitted(why, advice="State a purpose, threshold and offence that the policy allows.")
 
 
 def _album(pictures: Pictures) -> Album | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -162,3 +163,53 @@ def test_certificates_have_pages(house: House, monkeypatch: pytest.MonkeyPatch) 
             break
         answer = web.get(answer.links["next"]["url"])
     assert parts == [[0, 1], [2]]
+
+
+# --- names with a slash in them ---
+
+
+def slashed(house: House, web: TestClient, number: str, own: str) -> Any:  # noqa: ANN401
+    """Enter an order under the court's own number for it."""
+    index = house.exchange.indexer.index(e.IndexKind.COURT_CASE, number, Ori(""))
+    at = house.exchange.now()
+    return send(house, web, COURT, e.RecordsSealed(OrderId(own), "COURT_ORDER_ONLY", "wi-165.84", (), (index,), at), own)
+
+
+def test_an_order_whose_number_has_a_slash_is_read_and_lifted(house: House) -> None:
+    web = of(house, COURT)
+    answer = slashed(house, web, "2026CF000801", "2026/CF/801")
+    assert found(web, answer)["event_id"] == "2026/CF/801"
+    at = f"/intake/v1/orders/{COURT}/2026%2FCF%2F801"
+    assert web.get(at).json()["order_id"] == "2026/CF/801"
+    assert web.get(f"{at}/certificates").json() == []
+    assert found(web, web.post(f"{at}/lift", json={}))
+    assert web.get(f"/intake/v1/orders/{COURT}/2026/CF/801").status_code == 404
+
+
+def test_the_desk_leads_to_an_order_whose_number_has_a_slash(house: House) -> None:
+    web = of(house, COURT)
+    assert slashed(house, web, "2026CF000802", "2026/CF/802").status_code == 201
+    page = web.get("/desk/orders")
+    assert page.status_code == 200
+    (link,) = [part.split('"')[0] for part in page.text.split('href="') if "802" in part.split('"')[0]]
+    receipt = web.get(link)
+    assert receipt.status_code == 200
+    assert web.get(f"{link}/receipt.json").json()["order_id"] == "2026/CF/802"
+    assert f"{link}/receipt.json" in receipt.text
+
+
+def test_a_key_whose_id_has_a_slash_is_shown_and_revoked(office: TestClient) -> None:
+    public = base64.b64encode(SigningKey.generate().public_bytes).decode()
+    made = office.post(
+        "/intake/v1/keys", json={"party": MILWAUKEE, "role": "agency", "public_key": public, "kid": "Zk3v/Pq+w9=="}
+    )
+    assert found(office, made)["in_force"]
+    assert not found(office, office.post(f"{made.headers['location']}/revocation", json={}))["in_force"]
+
+
+def test_a_grant_whose_number_has_a_slash_is_shown_and_taken_back(house: House) -> None:
+    web, until = of(house, MILWAUKEE), house.exchange.now() + timedelta(days=30)
+    classes, purposes, rights = (e.RecordClass.BOOKING,), ("serious-crime",), ("search",)
+    event = e.ShareGranted(GrantId("MOU/2026/7"), MILWAUKEE, MADISON, classes, purposes, rights, until, "")
+    assert found(web, send(house, web, MILWAUKEE, event, "MOU/2026/7"))["in_force"]
+    assert web.delete("/intake/v1/grants/MOU%2F2026%2F7").status_code == 200

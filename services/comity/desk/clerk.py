@@ -27,10 +27,12 @@ from comity.errors import ComityError, InvalidInput, NotFound
 from comity.ports import Person
 from comity.reads import documents
 from comity.reads.orders import SEALS, Order
+from comity.web.paths import Whole
 from comity.web.routing import Router
 from comity.web.session import role
 
 Clerk = Annotated[Person, Depends(role(CLERK))]
+OrderPath = Annotated[str, Whole]
 
 CONFIRMATION = "expunge"
 TOKEN_CHARS_MAX = 1_000_000  # it names up to 1,000 records: 100 KB
@@ -104,19 +106,19 @@ class ClerkPages:
         receipt = press(party=person.party, user=person.user_id)
         return RedirectResponse(f"/desk/orders/{receipt.order_id}", HTTPStatus.SEE_OTHER)
 
-    def receipt(self, request: Request, person: Clerk, order_id: str) -> Response:
+    def receipt(self, request: Request, person: Clerk, order_id: OrderPath) -> Response:
         """Show an order's receipt as it stands now: it changes with what happens to the order, not with being opened."""
         held = self._services.book.receipt(_name(person, order_id))
         line = self._line(held.order, self._people(person))
         return self._page(request, "receipt.html", person, held=held, line=line, follows=_follows(held.order))
 
-    def download(self, person: Clerk, order_id: str) -> Response:
+    def download(self, person: Clerk, order_id: OrderPath) -> Response:
         """Return the receipt as a JSON document, the same that the API gives."""
         held = self._services.book.receipt(_name(person, order_id))
         numbers = self._services.seal.papers.numbers(held.order.name, held.order.numbers)
         return JSONResponse(documents.of_receipt(held, numbers), headers=_as_file(f"receipt-{order_id}.json"))
 
-    def document(self, person: Clerk, order_id: str) -> Response:
+    def document(self, person: Clerk, order_id: OrderPath) -> Response:
         """Return the court's document, the very bytes that were pressed; never opened in the page's own origin."""
         order = self._services.book.receipt(_name(person, order_id)).order
         paper = self._services.seal.papers.document(order.name, order.document)

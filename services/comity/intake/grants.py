@@ -20,6 +20,7 @@ from comity.intake.services import BASE, IntakeServices, Services
 from comity.ports import Person
 from comity.web.once import Key, again, made
 from comity.web.paging import LISTED, Page
+from comity.web.paths import Whole
 from comity.web.problem import documented
 from comity.web.routing import Router
 from comity.web.session import SignedIn, role
@@ -28,7 +29,7 @@ from comity.wire.booking import record_class
 router = Router(tags=["grants"])
 
 AgencyAdministrator = Annotated[Person, Depends(role(AGENCY_ADMINISTRATOR))]
-GrantPath = Annotated[str, Path(pattern=r"^[!-~]{1,128}$", description="The grant's number.")]
+GrantPath = Annotated[str, Whole, Path(pattern=r"^[!-~]{1,128}$", description="The grant's number.")]
 
 
 @router.post("/grants", status_code=201, responses=documented(404, 409) | again(m.ReceiptOut), summary="Grant another agency")

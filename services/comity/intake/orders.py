@@ -20,6 +20,7 @@ from comity.reads import documents
 from comity.reads.orders import Order, Receipt
 from comity.web.once import Key, again, made
 from comity.web.paging import LISTED, Page
+from comity.web.paths import Whole
 from comity.web.problem import documented
 from comity.web.routing import Router
 from comity.web.session import role
@@ -28,7 +29,7 @@ router = Router(tags=["orders"])
 
 Clerk = Annotated[Person, Depends(role(CLERK))]
 PartyPath = Annotated[str, Path(pattern=rf"^{PARTY_FORM}$", description="The party that entered it: mine.")]
-OrderPath = Annotated[str, Path(pattern=r"^[!-~]{1,128}$", description="The order's number.")]
+OrderPath = Annotated[str, Whole, Path(pattern=r"^[!-~]{1,128}$", description="The order's number.")]
 
 
 @router.get("/orders", responses=LISTED, summary="Orders of mine, as they stand now")

@@ -19,6 +19,7 @@ from comity.intake.services import BASE, Services
 from comity.ports import Person
 from comity.web.once import Key, again, made
 from comity.web.paging import LISTED, Page
+from comity.web.paths import Whole
 from comity.web.problem import documented
 from comity.web.routing import Router
 from comity.web.session import SignedIn, role
@@ -27,7 +28,7 @@ from comity.wire.signing import key_id
 router = Router(tags=["parties"])
 
 Administrator = Annotated[Person, Depends(role(ADMINISTRATOR))]
-KeyPath = Annotated[str, Path(pattern=r"^[!-~]([ -~]{0,126}[!-~])?$", description="The key's id.")]
+KeyPath = Annotated[str, Whole, Path(pattern=r"^[!-~]([ -~]{0,126}[!-~])?$", description="The key's id.")]
 
 
 @router.post("/agencies", status_code=201, responses=documented(409) | again(m.RegisteredOut), summary="Register an agency")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-from fastapi import Depends, File, Form, Path, Request, Response, UploadFile
+from fastapi import Depends, File, Form, Request, Response, UploadFile
 
 from comity.domain import entries as e
 from comity.domain import policy
@@ -100,7 +100,7 @@ def enter_order(
 
 @orders.get("/orders/{order_id}", responses=documented(404), summary="The receipt of an order of mine")
 def read_order(
-    order_id: Annotated[str, Path(pattern=r"^[!-~]{1,128}$", description="The order's number.")],
+    order_id: own_orders.OrderPath,
     person: Clerk,
     services: Services,
 ) -> m.ReceiptOut:

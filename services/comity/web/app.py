@@ -18,6 +18,7 @@ from comity.ports import Identity
 from comity.web import limits, problem
 from comity.web.bodies import BODY_BYTES_MAX, Bodies
 from comity.web.hosts import HostCheck
+from comity.web.paths import Slashes
 
 # Spans would hold URLs, logs exceptions, and its own data bodies (read in FastAPI's source).
 TELEMETRY_OFF: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
@@ -74,6 +75,7 @@ def new_app(
         app.add_middleware(HostCheck, names=hosts)
     app.add_middleware(limits.Heads)
     problem.install(app, render)
+    app.add_middleware(Slashes)
     app.add_middleware(limits.SecurityHeaders)
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]
     app.add_api_route("/docs", _docs, include_in_schema=False)

@@ -271,6 +271,19 @@ def test_what_was_done_before_a_crash_is_answered_when_it_is_sent_again(
     assert first.headers["location"] == second.headers["location"]
 
 
+@pytest.mark.parametrize("where", ["confirmations", "voidings"])
+def test_a_ruling_before_a_crash_is_answered_when_it_is_sent_again(house: House, administrator: TestClient, where: str) -> None:
+    once = Once(Crashed())
+    web = TestClient(create_operations(operation_services(house.exchange, once)), headers=dict(administrator.headers))
+    place = web.get("/v1/clock").json()["ticks"][-1]["position"]
+    said = {"position": place} if where == "confirmations" else {"first": place, "last": place}
+    asked, headers = {**said, "reason": f"Said once, by {where}."}, {"idempotency-key": f"{KEY}-ruled"}
+    first, second = (web.post(f"/v1/clock/{where}", json=asked, headers=headers) for _ in range(2))
+    assert first.status_code == 201, first.text
+    assert second.is_success, second.text
+    assert first.json()["position"] == second.json()["position"]
+
+
 def test_somebody_whose_entry_failed_is_added_when_they_are_sent_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     by, own = house.person("exchange", "administrator")[0].user_id, UserId("u-0123456789ab")
     people = People(house.exchange.identity, house.exchange.journal)

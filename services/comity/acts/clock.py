@@ -13,7 +13,7 @@ from comity.acts.journal import Journal
 from comity.acts.pace import ENTRY_TARGETS
 from comity.domain import entries as e
 from comity.domain.clock import TICK_AHEAD_MAX
-from comity.domain.posting import Tick
+from comity.domain.posting import Ruling, Tick
 from comity.errors import Conflict, InvalidInput, NotFound, Unavailable
 from comity.ports import LedgerView, Watch
 from comity.wire.signing import SigningKey
@@ -88,19 +88,23 @@ class TimeKeeping:
         last, now = newest[-1] if newest else None, self._journal.now()
         return Shown(now, last, tuple(self._alarms(last, now)), tuple(row for row in newest if row.tick))
 
-    def confirm(self, position: int, reason: str) -> int:
+    def confirm(self, position: int, reason: str, *, again: bool = False) -> int:
         """Say that a tick told the right time, so that it counts though it jumped; return the ruling's position.
 
-        Raises InvalidInput, NotFound or Conflict.
+        ``again``: it may have been said already. Raises InvalidInput, NotFound or Conflict.
         """
+        if again and (said := self._said(position, position, reason, voids=False)) is not None:
+            return said
         self._tick(position)
         return self._enter(e.ClockConfirmed(position, _reason(reason)))
 
-    def void(self, first: int, last: int, reason: str) -> int:
+    def void(self, first: int, last: int, reason: str, *, again: bool = False) -> int:
         """Say that the ticks between two positions told a wrong time, and count for nothing; return the ruling's position.
 
-        Raises InvalidInput, NotFound or Conflict.
+        ``again``: it may have been said already. Raises InvalidInput, NotFound or Conflict.
         """
+        if again and (said := self._said(first, last, reason, voids=True)) is not None:
+            return said
         if first > last:
             raise InvalidInput("The first position lies after the last.", advice="Give the first one first.")
         within = self._ledger.ticks_from(first, 1)
@@ -109,6 +113,12 @@ class TimeKeeping:
         if last >= self._ledger.progress().next:
             raise InvalidInput("What is not entered yet cannot be void.", advice="See `comity clock show`.")
         return self._enter(e.TicksVoided(first, last, _reason(reason)))
+
+    def _said(self, first: int, last: int, reason: str, *, voids: bool) -> int | None:
+        """Return where this very ruling stands, or None."""
+        asked = (voids, first, last, reason.strip())
+        rows = self._ledger.rows(Ruling)
+        return next((row.entered for row in rows if (row.voids, row.first, row.last, row.reason) == asked), None)
 
     def _tick(self, position: int) -> Tick:
         rows = self._ledger.ticks_from(position, 1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from comity.acts.enrol import receipt, signing_key, verified
 from comity.acts.journal import Journal
 from comity.acts.pace import weight
-from comity.acts.register import known_parties
+from comity.acts.register import known_parties, registered_at
 from comity.domain import entries as e
 from comity.domain.authority import REFUSED_BEFORE, REPEATED, VOID_NAME, counted_as, event_id, refuse, refuse_party, refuse_terms
 from comity.domain.log import Entry, Placed, Topic
@@ -67,6 +67,9 @@ class Orders:
         refusal = refuse(envelope.event, key, founded=True) or refuse_terms(envelope.event, key, self._journal.now())
         if refusal is not None:
             raise NotPermitted(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
+        if (stands := registered_at(self._ledger, envelope.event)) is not None:
+            digest = hashlib.sha256(envelope.value).hexdigest()
+            return OrderReceipt(_name(envelope), stands, digest, 0, repeated=True)
         if (refusal := refuse_party(envelope.event, known_parties(self._ledger))) is not None:
             raise Conflict(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
         if (before := self._before(envelope, key)) is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 
 from comity.acts.journal import Journal, exchange_of
 from comity.acts.pace import weight
 from comity.domain import entries as e
 from comity.domain import registration
-from comity.domain.ids import ExchangeId, KeyId, Ori, PartyId
+from comity.domain.ids import END, ExchangeId, KeyId, Ori, PartyId
 from comity.domain.policy import digest
 from comity.domain.posting import Agency, Court
 from comity.domain.rows import Exchange, Key, Revocation
@@ -222,3 +223,20 @@ def known_keys(ledger: LedgerView) -> list[tuple[str, bytes]]:
 def known_parties(ledger: LedgerView) -> set[str]:
     """Return the ids of all agencies and courts that were ever registered."""
     return {row.ori for row in ledger.rows(Agency)} | {row.court_id for row in ledger.rows(Court)}
+
+
+def registered_at(ledger: LedgerView, event: e.Event) -> int | None:
+    """Return where this very registration stands, in the same words, or None."""
+    rows: Sequence[Agency | Court | Key] = ()
+    match event:
+        case e.AgencyRegistered(ori, name, requester_class):
+            rows = ledger.rows(Agency, ori=ori, name=name, requester_class=requester_class)
+        case e.CourtRegistered(court_id, name):
+            rows = ledger.rows(Court, court_id=court_id, name=name)
+        case e.KeyRegistered(kid, party, role, public_key):
+            said = (kid, party, role, public_key, END)
+            held = ledger.signing_keys()
+            rows = [key for key in held if (key.key_id, key.party, key.role, key.public_key, key.ended) == said]
+        case _:
+            return None
+    return rows[0].entered if rows else None

@@ -89,7 +89,7 @@ def confirm_tick(who: Operator, said: Confirmation, services: Services, key: Key
     """Say that a tick told the right time, so that provisional seals lapse by it again."""
     clock = services.clock
     with services.once(key, who, "confirmations", said.model_dump_json()) as claim:
-        return _ruled(claim, clock, response, lambda: clock.confirm(said.position, said.reason))
+        return _ruled(claim, clock, response, lambda: clock.confirm(said.position, said.reason, again=claim.again))
 
 
 @router.post("/clock/voidings", status_code=201, responses=documented(404, 409) | again(Ruled), summary="Void ticks")
@@ -97,7 +97,7 @@ def void_ticks(who: Operator, said: Voiding, services: Services, key: Key, respo
     """Say that the ticks between two positions told a wrong time, so that they count for nothing."""
     clock = services.clock
     with services.once(key, who, "voidings", said.model_dump_json()) as claim:
-        return _ruled(claim, clock, response, lambda: clock.void(said.first, said.last, said.reason))
+        return _ruled(claim, clock, response, lambda: clock.void(said.first, said.last, said.reason, again=claim.again))
 
 
 def _ruled(claim: Claim, clock: TimeKeeping, response: Response, rule: Callable[[], int]) -> Ruled:

@@ -19,8 +19,10 @@ from comity.acts.search import CAVEAT
 from comity.desk.live import Live
 from comity.desk.places import HELD_PER_SESSION_MAX, PER_SESSION_MAX
 from comity.desk.shelf import Shelf
+from comity.domain import entries as e
+from comity.domain.ids import OrderId
 from comity.domain.policy import PURPOSES
-from desk_world import DANE, HOSTILE, MILWAUKEE, World, hidden, photo, preview, search, services, together
+from desk_world import COURT, DANE, HOSTILE, MILWAUKEE, World, hidden, photo, preview, search, services, together
 
 # --- searches ---
 
@@ -128,6 +130,40 @@ def test_identity_is_revealed_after_anothers_review_and_only_then(
     assert shown.status_code == 200
     assert "Person p04" in shown.text
     assert investigator.post(f"/desk/searches/{base}/reveal", data=reveal | {"reason": " "}).status_code == 400
+
+
+def test_a_review_that_was_refused_at_its_place_counts_for_nothing(
+    desk: World, investigator: TestClient, examiner: TestClient
+) -> None:
+    """The examiner was told that nothing was recorded, so nobody is revealed by it, though the seal is lifted again."""
+    record = desk.enrol(DANE, "B-UNREVIEWED", "p23")
+    page = search(investigator, photo("p23", 2))
+    candidate, base = hidden(page, "candidate"), re.findall(r"/desk/searches/([0-9a-f]+)/reveal", page.text)[0]
+    exchange, signer = desk.exchange, desk.exchange.keyring.signer(COURT)
+    sealed = e.RecordsSealed(OrderId("unreviewed"), "COURT_ORDER_ONLY", "ny-cpl-160.50", (record,), (), exchange.now())
+    exchange.orders.submit(exchange.journal.entry(sealed, key="k", signer=signer))
+    made = {"candidate": candidate, f"finding-{candidate}": "possible"}
+    assert "Nothing was recorded" in examiner.post(f"/desk/reviews/{base}", data=made).text
+    lifted = e.RecordsUnsealed(OrderId("reviewed"), (e.OrderName(COURT, OrderId("unreviewed")),))
+    exchange.orders.submit(exchange.journal.entry(lifted, key="k", signer=signer))
+    assert "by others" not in investigator.post(f"/desk/searches/{base}/open").text
+    reveal = {"candidate": candidate, "reason": "A reason."}
+    assert investigator.post(f"/desk/searches/{base}/reveal", data=reveal).status_code == 403
+    assert "Recorded" in examiner.post(f"/desk/reviews/{base}", data=made).text
+    assert "1 by others" in investigator.post(f"/desk/searches/{base}/open").text
+    assert investigator.post(f"/desk/searches/{base}/reveal", data=reveal).status_code == 200
+
+
+def test_a_time_that_no_calendar_can_turn_is_shown_as_it_came(
+    desk: World, investigator: TestClient, examiner: TestClient
+) -> None:
+    desk.enrol(DANE, "B-EDGE", "p24", name="0001-01-01T00:00:00+01:00")
+    page = search(investigator, photo("p24", 2))
+    candidate, base = hidden(page, "candidate"), re.findall(r"/desk/searches/([0-9a-f]+)/reveal", page.text)[0]
+    examiner.post(f"/desk/reviews/{base}", data={"candidate": candidate, f"finding-{candidate}": "possible"})
+    shown = investigator.post(f"/desk/searches/{base}/reveal", data={"candidate": candidate, "reason": "A reason."})
+    assert shown.status_code == 200
+    assert "0001-01-01T00:00:00+01:00" in shown.text
 
 
 def test_particulars_are_text_whatever_the_owner_sent(desk: World, investigator: TestClient, examiner: TestClient) -> None:

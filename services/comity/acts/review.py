@@ -10,7 +10,7 @@ from typing import Any
 
 from comity.acts.opened import Opened
 from comity.acts.release import Answer, Disclosure, Proposal, Release
-from comity.acts.searches import Kept, Proposed, Searches
+from comity.acts.searches import Kept, Proposed, Searches, stood
 from comity.domain import entries as e
 from comity.domain.ids import Ori, SearchId, UserId, search_key
 from comity.domain.log import JOURNAL
@@ -98,7 +98,7 @@ class Examine:
         if not reason.strip():
             raise InvalidInput("A reveal needs a reason.", advice="Write why this identity is needed.")
         kept, proposed = self._candidate(search, candidate, requester)
-        if not any(self._possible(kept, row) for row in self._reviews(search, proposed, user)):
+        if not any(self._possible(kept, row) for row in self._reviews(kept, proposed, user)):
             raise NotPermitted(
                 "Identity is revealed only after another person's review found the candidate possible.",
                 advice="Ask an examiner to review this candidate first.",
@@ -152,9 +152,10 @@ class Examine:
             user, search = rows[-1].user, rows[-1].reopens
         return user
 
-    def _reviews(self, search: SearchId, proposed: Proposed, user: UserId) -> list[Review]:
-        rows = self._ledger.rows(Review, search_id=search)
-        return [r for r in rows if r.user != user and r.commitment == proposed.commitment]
+    def _reviews(self, kept: Kept, proposed: Proposed, user: UserId) -> tuple[Review, ...]:
+        """Return other people's reviews of a candidate that were recorded: one that was refused at its place is none."""
+        rows = self._ledger.rows(Review, search_id=kept.entry.search_id)
+        return stood(self._ledger, kept, (r for r in rows if r.user != user and r.commitment == proposed.commitment))
 
     def _possible(self, kept: Kept, row: Review) -> bool:
         with self._log.open({JOURNAL: row.entered}) as reader:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import TypeVar, overload
 
 from comity.domain import entries as e
 from comity.domain.candidate import Candidate
 from comity.domain.ids import Ori, RecordId, SearchId, candidates_context, search_key
 from comity.domain.judge import Facts, Question, Verdict, verdict
 from comity.domain.log import JOURNAL
-from comity.domain.posting import Reveal, Search, Withheld
+from comity.domain.posting import Reveal, Review, Search, Withheld
 from comity.errors import KeyShredded, NotFound
 from comity.ports import Box, EventLog, KeyVault, LedgerView, Watch
 from comity.wire import sealing
@@ -72,6 +72,29 @@ def encrypt_candidates(
         "candidates": [[c.record_id, c.score, c.photo, salt.hex()] for c, salt in zip(candidates, salts, strict=True)],
     }
     return sealing.seal(key, json.dumps(body).encode(), context=candidates_context(search, attempt)), proposed
+
+
+Act = TypeVar("Act", Review, Reveal)
+
+
+def stood(ledger: LedgerView, kept: Kept, acts: Iterable[Act]) -> tuple[Act, ...]:
+    """Return the last attempt of each review or reveal of a search, where what it names stood as of its own place.
+
+    Of other attempts nobody was told anything but that they failed, so they count for nothing.
+    """
+    named = {p.commitment: p.candidate.record_id for p in kept.proposed}
+    last = {_number(row): row for row in sorted(acts, key=lambda row: row.entered)}
+    return tuple(row for row in last.values() if row.commitment in named and _stood(ledger, kept, row, named[row.commitment]))
+
+
+def _number(act: Review | Reveal) -> str:
+    return act.review_id if isinstance(act, Review) else act.reveal_id
+
+
+def _stood(ledger: LedgerView, kept: Kept, act: Review | Reveal, record: RecordId) -> bool:
+    question = kept.question("search" if isinstance(act, Review) else "reveal")
+    facts = ledger.facts(kept.entry.requester, [record], act.entered)
+    return verdict(facts, question, record, act.entered) is Verdict.STANDS
 
 
 class Searches:
@@ -199,12 +222,8 @@ def exposures(searches: Searches, ledger: LedgerView, record: RecordId) -> Expos
 
 def _revealed(ledger: LedgerView, kept: Kept, proposed: Proposed, rank: int) -> list[Exposure]:
     """Return the reveals of one candidate that stood at their own places."""
-    record, entry = proposed.candidate.record_id, kept.entry
-    last = {row.reveal_id: row for row in ledger.rows(Reveal, search_id=entry.search_id)}  # of its attempts, the last counts
+    rows = (row for row in ledger.rows(Reveal, search_id=kept.entry.search_id) if row.commitment == proposed.commitment)
+    requester, purpose = kept.entry.requester, kept.entry.purpose
     return [
-        Exposure(row.entered, row.search_id, entry.requester, row.user, entry.purpose, rank, REVEALED)
-        for row in last.values()
-        if row.commitment == proposed.commitment
-        and verdict(ledger.facts(entry.requester, [record], row.entered), kept.question("reveal"), record, row.entered)
-        is Verdict.STANDS
+        Exposure(row.entered, row.search_id, requester, row.user, purpose, rank, REVEALED) for row in stood(ledger, kept, rows)
     ]

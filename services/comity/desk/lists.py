@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from comity.acts.search import Pictures, SearchAnswer
+from comity.acts.searches import stood
 from comity.desk.paging import Page, cut
 from comity.desk.pictures import OnPage, on_page
 from comity.desk.services import DeskServices
@@ -128,5 +129,6 @@ def _originals(services: DeskServices, search: SearchId, root: SearchId, party: 
 
 def _reviews(services: DeskServices, root: SearchId, person: Person) -> Counter[str]:
     """Count other people's reviews by candidate; what they found stays sealed (R27)."""
-    rows = services.ledger.rows(Review, search_id=root)
-    return Counter(row.commitment.hex() for row in rows if row.user != person.user_id)
+    others = [row for row in services.ledger.rows(Review, search_id=root) if row.user != person.user_id]
+    recorded = stood(services.ledger, services.searches.open(root, person.party), others) if others else ()
+    return Counter(row.commitment.hex() for row in recorded)

@@ -38,6 +38,6 @@ def _moment(text: str) -> str:
     """Return a moment in words where the text is one, else the text."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return moment(at) if at.tzinfo else text
+    except (ValueError, OverflowError):  # no time, or one whose day in UTC no calendar has
         return text
-    return moment(at) if at.tzinfo else text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timedelta
 from html import unescape
 
 import pytest
@@ -13,7 +14,8 @@ from builders import COURT as HOUSE_COURT
 from builders import MADISON, House, booking
 from comity.domain import entries as e
 from comity.domain.entries import OrderName
-from comity.domain.ids import OrderId, PartyId
+from comity.domain.ids import OrderId, PartyId, RecordId
+from comity.domain.judge import Facts
 from desk_world import COURT, DANE, MILWAUKEE, World, hidden, preview
 
 PAPER = b"%PDF-1.7 the court orders"
@@ -104,6 +106,47 @@ def test_an_order_for_a_number_alone_says_what_it_covers_once_that_has_come(
     monkeypatch.setattr("comity.acts.enrol.check_suppression", lambda *_: None)
     desk.enrol(DANE, "B-LATER", "p20", court_case="2031-CF-000031")
     assert "1 of Dane County Sheriff" in text(clerk.get(f"/desk/orders/{order}").text)
+
+
+def test_what_came_after_an_orders_end_it_never_covered(desk: World, clerk: TestClient) -> None:
+    order = entered(clerk, court_case="2031CF000041")
+    lift(desk, order)
+    desk.enrol(DANE, "B-AFTER-LIFT", "p20", court_case="2031CF000041")
+    told = text(clerk.get(f"/desk/orders/{order}").text)
+    assert "Covered by itself No record." in told
+    assert clerk.get(f"/desk/orders/{order}/receipt.json").json()["covers"] == {}
+
+
+def provisional(desk: World, record: RecordId, order_id: str, lapses_at: datetime) -> None:
+    event = e.RecordsProvisionallySealed(OrderId(order_id), "ca-pc-851.91", (record,), (), lapses_at)
+    signer = desk.exchange.keyring.signer(COURT)
+    desk.exchange.orders.submit(desk.exchange.journal.entry(event, key="k", signer=signer))
+
+
+def test_a_provisional_seal_lifted_after_its_day_and_before_it_lapsed_is_not_in_force(desk: World, clerk: TestClient) -> None:
+    """Its day has come, and nothing settled says so yet: what ended it is the lift, as the verdict has it."""
+    record = desk.enrol(DANE, "B-PROVISIONAL", "p21")
+    provisional(desk, record, "provisional-1", desk.exchange.now() - timedelta(minutes=1))
+    told = text(clerk.get("/desk/orders/provisional-1").text)
+    assert "The order stands" in told
+    assert "once the clock has confirmed that" in told
+    assert "Its day to lapse has come" in told
+    lift(desk, "provisional-1")
+    told = text(clerk.get("/desk/orders/provisional-1").text)
+    assert "The order was lifted" in told
+    assert "In force" not in told
+    assert clerk.get("/desk/orders/provisional-1/receipt.json").json()["state"] == "lifted"
+
+
+def test_a_provisional_seal_that_lapsed_covers_what_had_come_by_then(
+    desk: World, clerk: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = desk.enrol(DANE, "B-LAPSED", "p22")
+    provisional(desk, record, "provisional-2", desk.exchange.now() + timedelta(seconds=1))
+    monkeypatch.setattr(Facts, "lapsed", lambda _, order, __: order.lapses_at is not None)
+    told = text(clerk.get("/desk/orders/provisional-2").text)
+    assert "The order lapsed" in told
+    assert "Covered by itself 1 of Dane County Sheriff" in told
 
 
 def test_a_seal_under_a_law_that_destroys_leads_to_the_expungement(clerk: TestClient) -> None:

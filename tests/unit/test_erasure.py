@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,9 +11,9 @@ import pytest
 from comity.adapters.erasure_marks import FolderErasureMark, VaultErasureMark
 from comity.adapters.key_vault import SqliteKeyVault
 from comity.adapters.photo_store import FolderPhotoStore
+from comity.domain.entries import ErasureCertified
 from comity.domain.erasure import Erasure, erasure
 from comity.domain.ids import OrderId, OrderName, Ori, PartyId, RecordId
-from comity.domain.posting import Certificate
 from comity.duties.purge.jobs import CIPHERTEXT, WRAPPED_KEY, Job, Jobs, pieces_of
 from comity.duties.purge.states import Phase, States, together
 
@@ -20,15 +21,21 @@ NAME = OrderName(PartyId("C"), OrderId("o"))
 RECORD = RecordId("0" * 32)
 
 
-def row(entered: int, part: int, scope: str, found: int) -> Certificate:
-    return Certificate(
-        entered=entered,
-        certificate_id=str(entered),
-        party=PartyId("C"),
-        order_id=OrderId("o"),
+def row(part: int, scope: str, found: int, *records: RecordId) -> ErasureCertified:
+    return ErasureCertified(
+        certificate_id=f"{part}-{scope}",
+        order=NAME,
         part=part,
         scope=scope,
+        records=records or (RECORD,),
+        keys_shredded=1,
+        templates_erased=1,
+        sought=(),
+        files_scanned=1,
+        bytes_scanned=1,
         found=found,
+        not_scanned=(),
+        checked_at=datetime(2026, 3, 1, tzinfo=UTC),
     )
 
 
@@ -36,16 +43,25 @@ def row(entered: int, part: int, scope: str, found: int) -> Certificate:
     ("rows", "told"),
     [
         ([], Erasure.UNDER_WAY),
-        ([row(1, 0, "directed", 0)], Erasure.CHECKED),
-        ([row(1, 0, "directed", 2)], Erasure.FOUND),
-        ([row(1, 0, "directed", 0), row(2, 0, "sweep", 1)], Erasure.FOUND),
-        ([row(1, 0, "directed", 0), row(2, 0, "sweep", 1), row(3, 0, "sweep", 0)], Erasure.CERTIFIED),
-        ([row(1, 0, "sweep", 0), row(2, 1, "directed", 0)], Erasure.CHECKED),
-        ([row(1, 0, "sweep", 0), row(2, 1, "directed", 1)], Erasure.FOUND),
+        ([row(0, "directed", 0)], Erasure.CHECKED),
+        ([row(0, "directed", 2)], Erasure.FOUND),
+        ([row(0, "directed", 0), row(0, "sweep", 1)], Erasure.FOUND),
+        ([row(0, "directed", 0), row(0, "sweep", 1), row(0, "sweep", 0)], Erasure.CERTIFIED),
+        ([row(0, "sweep", 0), row(1, "directed", 0)], Erasure.CHECKED),
+        ([row(0, "sweep", 0), row(1, "directed", 1)], Erasure.FOUND),
     ],
 )
-def test_certificates_come_to_the_worst_of_their_parts(rows: list[Certificate], told: Erasure) -> None:
-    assert erasure(rows, 1) == told
+def test_certificates_come_to_the_worst_of_their_parts(rows: list[ErasureCertified], told: Erasure) -> None:
+    assert erasure(rows, {RECORD}) == told
+
+
+def test_a_part_that_no_certificate_holds_is_not_certified() -> None:
+    """An order of more records than one certificate names, or a record that came behind it, is proven in part."""
+    other = RecordId("1" * 32)
+    assert erasure([row(0, "sweep", 0)], {RECORD, other}) is Erasure.PART
+    assert erasure([row(0, "sweep", 0), row(1, "sweep", 1, other)], {RECORD, other}) is Erasure.FOUND
+    assert erasure([row(0, "sweep", 0), row(1, "directed", 0, other)], {RECORD, other}) is Erasure.CHECKED
+    assert erasure([row(0, "sweep", 0), row(1, "sweep", 0, other)], {RECORD, other}) is Erasure.CERTIFIED
 
 
 def job(name: str = "1-1-0", records: int = 1, **changed: object) -> Job:
@@ -122,5 +138,5 @@ def test_a_mark_lies_with_its_store_and_is_none_where_it_cannot_be_read(tmp_path
 
 def test_an_order_that_names_nothing_here_is_not_under_way() -> None:
     """What is said on a receipt is so: for such an order no certificate would ever follow."""
-    assert erasure([], 0) is Erasure.NOTHING
-    assert erasure([], 2) is Erasure.UNDER_WAY
+    assert erasure([], set()) is Erasure.NOTHING
+    assert erasure([], {RECORD}) is Erasure.UNDER_WAY

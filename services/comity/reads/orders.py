@@ -17,7 +17,7 @@ from comity.domain.erasure import erasure
 from comity.domain.ids import KeyId, Ori, PartyId, UserId
 from comity.domain.judge import Facts, bound
 from comity.domain.policy import MODES, STATUTES, destruction
-from comity.domain.posting import Certificate, Lift, Suppression
+from comity.domain.posting import Certificate, Index, Lift, Record, Suppression
 from comity.errors import NotFound
 from comity.ports import LedgerView
 from comity.reads.journal import Entries
@@ -26,6 +26,7 @@ STANDS, LIFTED, LAPSED = "stands", "lifted", "lapsed"
 SEALS, PROVISIONAL, EXPUNGES = "seal", "provisional", "expungement"
 OWN_ALONE = "An agency's order binds its own records alone; what other agencies hold takes a court's order."
 OWNER_SEARCHES = "The agency that holds a record goes on finding it under this mode; nobody else does."
+DUE = "Its day to lapse has come. It stands until the exchange's clock has confirmed that, ten minutes at least."
 KIN = "They share a booking number or a photograph with a record that the order names: hidden with it, and not destroyed."
 
 
@@ -58,18 +59,26 @@ class Order:
     lapses_at: datetime | None
     ended: Ended | None
     owner_only: Ori | None = None
+    due: bool = False  # its day to lapse has come, and it stands: no lapse hangs on a single reading of the clock
 
     @property
     def state(self) -> str:
         """Return whether it stands, in one word."""
         return STANDS if self.ended is None else self.ended.how
 
+    @property
+    def owner_finds(self) -> bool:
+        """Say whether the agency that holds a record goes on finding it."""
+        mode = MODES.get(self.mode)
+        return self.kind != EXPUNGES and mode is not None and mode.owner_searches
+
     def notes(self) -> tuple[str, ...]:
         """Return what the order does not reach, and what becomes of the bytes: sentences for its clerk."""
         told = [OWN_ALONE] if self.owner_only else []
-        mode = MODES.get(self.mode)
-        if self.kind != EXPUNGES and mode is not None and mode.owner_searches:
+        if self.owner_finds:
             told.append(OWNER_SEARCHES)
+        if self.due:
+            told.append(DUE)
         if self.kind == SEALS and (becomes := destruction(self.statute)):
             told.append(becomes)
         return tuple(told)
@@ -118,10 +127,11 @@ class OrderBook:
         if not rows or seen is None:
             raise NotFound("There is no such order of yours.", advice="Open it from your list of orders.")
         order = self._order(rows[0], self._ending(rows[:1]))
-        certified = self._ledger.rows(Certificate, party=name.party, order_id=name.order_id)
-        covers = self._coverage(rows)
-        proven = str(erasure(certified, sum(covers.named.values()))) if order.kind == EXPUNGES else ""
-        return Receipt(order, seen[0], covers, proven, self._certificates(certified))
+        certified = self._certificates(name)
+        named, kin = self._covered(rows, order.ended)
+        proven = str(erasure(certified, {record.record_id for record in named})) if order.kind == EXPUNGES else ""
+        covers = Coverage(Counter(record.owner for record in named), Counter(record.owner for record in kin))
+        return Receipt(order, seen[0], covers, proven, certified)
 
     def _ending(self, orders: Sequence[Suppression]) -> Facts:
         """Return the facts that say of these orders whether they ended: lifts, revocations, the clock."""
@@ -133,6 +143,7 @@ class OrderBook:
     def _order(self, row: Suppression, facts: Facts) -> Order:
         entry = self._entries.at(row.entered)
         cover = entry if isinstance(entry, e.Cover) else None
+        ended, latest = self._ended(row, facts), _latest(facts)
         return Order(
             name=OrderName(row.entered_by, row.order_id),
             kind=row.kind,
@@ -145,33 +156,55 @@ class OrderBook:
             numbers=cover.numbers if cover else b"",
             document=cover.document if cover else b"",
             lapses_at=row.lapses_at,
-            ended=_ended(row, facts),
+            ended=ended,
             owner_only=row.owner_only,
+            due=ended is None and row.lapses_at is not None and latest is not None and row.lapses_at <= latest,
         )
 
-    def _coverage(self, rows: Sequence[Suppression]) -> Coverage:
+    def _covered(self, rows: Sequence[Suppression], ended: Ended | None) -> tuple[Sequence[Record], Sequence[Record]]:
+        """Return the records that an order covers by itself, or covered until it ended: those it names, and their kin."""
         targets = {row.target for row in rows}
-        facts = self._ledger.reach(targets, self._ledger.progress().next)
-        unending = [replace(row, lapses_at=None) for row in rows]  # what it covered, where it ended
-        named, kin = Counter[str](), Counter[str]()
-        for record in bound(facts, unending, facts.applied):
-            own = targets & facts.own(record.record_id, facts.applied)
-            (named if own else kin)[record.owner] += 1
-        return Coverage(named, kin)
+        facts = _until(self._ledger.reach(targets, self._ledger.progress().next), ended)
+        unending = [replace(row, lapses_at=None) for row in rows]
+        covered = bound(facts, unending, facts.applied)
+        named = tuple(record for record in covered if targets & facts.own(record.record_id, facts.applied))
+        return named, tuple(record for record in covered if record not in named)
 
-    def _certificates(self, rows: Sequence[Certificate]) -> tuple[e.ErasureCertified, ...]:
-        found = (self._entries.at(row.entered) for row in rows)
+    def _ended(self, row: Suppression, facts: Facts) -> Ended | None:
+        """Return how an order ended, by the verdict's own words: what the judge lets be found, no receipt calls in force."""
+        lift = facts.lifted(row, facts.applied)
+        if lift is not None and not self._lapsed_before(row, lift.entered):
+            by = OrderName(lift.lifted_by, lift.lift_id)
+            return Ended(lift.entered_at, LIFTED, by, lift.authority, lift.clerk, lift.entered)
+        if row.lapses_at is not None and not facts.stands(row, facts.applied):
+            return Ended(row.lapses_at, LAPSED)
+        return None
+
+    def _lapsed_before(self, row: Suppression, place: int) -> bool:
+        """Say whether a provisional seal had lapsed, by what was settled, when it was lifted at a place."""
+        return row.lapses_at is not None and self._ledger.facts("", [], place).lapsed(row, place)
+
+    def _certificates(self, name: OrderName) -> tuple[e.ErasureCertified, ...]:
+        """Return what was certified of an order, oldest first."""
+        rows = self._ledger.rows(Certificate, party=name.party, order_id=name.order_id)
+        found = (self._entries.at(row.entered) for row in sorted(rows, key=lambda row: row.entered))
         return tuple(event for event in found if isinstance(event, e.ErasureCertified))
 
 
-def _ended(row: Suppression, facts: Facts) -> Ended | None:
-    lift = facts.lifted(row, facts.applied)
-    if lift is not None and not (row.lapses_at is not None and row.lapses_at <= lift.entered_at):
-        by = OrderName(lift.lifted_by, lift.lift_id)
-        return Ended(lift.entered_at, LIFTED, by, lift.authority, lift.clerk, lift.entered)
-    if facts.lapsed(row, facts.applied) and row.lapses_at is not None:
-        return Ended(row.lapses_at, LAPSED)
-    return None
+def _latest(facts: Facts) -> datetime | None:
+    clock = facts.clock(facts.applied)
+    return clock.latest if clock else None
+
+
+def _until(facts: Facts, ended: Ended | None) -> Facts:
+    """Return the facts without what came after an order's end: it never covered that."""
+    if ended is None:
+        return facts
+
+    def before(row: Record | Index) -> bool:
+        return row.entered_at <= ended.at if ended.position is None else row.entered < ended.position
+
+    return replace(facts, records=tuple(filter(before, facts.records)), indexes=tuple(filter(before, facts.indexes)))
 
 
 def law(statute: str) -> str:

@@ -213,3 +213,14 @@ def test_the_pages_need_nothing_from_elsewhere() -> None:
         text = path.read_text().replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://|//[a-z]+\.", text), path
     assert BASE.startswith("http")
+
+
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "unicode_escape", "raw_unicode_escape", "\x00", "utf-16"])
+def test_a_form_in_other_letters_is_refused(clerk: TestClient, charset: str) -> None:
+    """Whatever codec a form names would be looked up, and some of them fail, or give what no page can say."""
+    body = b'--B\r\nContent-Disposition: form-data; name="court_case"\r\n\r\n\\ud800x\xff\r\n--B--\r\n'
+    sent = {"content-type": f"multipart/form-data; boundary=B; charset={charset}"}
+    assert clerk.post("/desk/orders/preview", content=body, headers=sent).status_code == 400
+    sent["content-type"] = "multipart/form-data; boundary=B; charset=UTF-8"
+    assert clerk.post("/desk/orders/preview", content=body, headers=sent).status_code == 400  # the form's own: no statute
+    assert "Unknown statute" in clerk.post("/desk/orders/preview", content=body, headers=sent).text

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from anyio import CancelScope, move_on_after, to_thread
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -101,6 +102,7 @@ class Bodies:
         if scope["type"] != "http" or not brings_body(said := Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
+        _check_charset(said)
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path in self._open:
             who, body = "", _Body(receive, send, min(OPEN_BYTES_MAX, self._bytes_max), stranger=True)
@@ -163,6 +165,13 @@ class _Body:
     def _too_large(self) -> TooLarge:
         size = f"{self._bytes_max / 1024 / 1024:g} MiB" if self._bytes_max >= 1024 * 1024 else f"{self._bytes_max // 1024} KiB"
         return TooLarge(f"The request is over {size}.", advice="Send fewer or smaller photographs at a time.")
+
+
+def _check_charset(said: Headers) -> None:
+    """Raise InvalidInput for a form in other letters than UTF-8: the framework would look up whatever codec it names."""
+    kind, options = parse_options_header(said.get("content-type", "").encode("latin-1", "replace"))
+    if kind.startswith(b"multipart/") and options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8", b"us-ascii"):
+        raise InvalidInput("A form is read as UTF-8 alone.", advice="Send it without a charset, or with charset=utf-8.")
 
 
 def brings_body(said: Headers) -> bool:

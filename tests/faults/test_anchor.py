@@ -8,10 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from builders import photograph
 from comity.adapters.anchor import FileAnchor
 from comity.bootstrap import Exchange
+from comity.cli.main import app
 from comity.domain import entries as e
 from comity.domain.ids import GrantId
 from comity.domain.log import JOURNAL
@@ -84,6 +86,25 @@ def test_what_is_older_than_was_acknowledged_is_refused_until_its_loss_is_accept
     with running(home, faces) as again:
         assert len(again.ledger.rows(Record)) == 1
         assert not again.alarms.all()
+
+
+def test_a_loss_is_accepted_by_command_and_only_where_there_is_one(home: Path) -> None:
+    def run(*words: str, at: Path = home) -> Result:
+        return CliRunner().invoke(app, ["--home", str(at), "anchor", "accept", "--reason", "The disk died.", "--json", *words])
+
+    nowhere = home.with_name("nowhere")
+    assert run("--yes", at=nowhere).exit_code == 4
+    assert not nowhere.exists()
+    whole = run("--yes")
+    assert (whole.exit_code, json.loads(whole.stdout)["status"]) == (5, 409)
+    restore(home)
+    assert run().exit_code == 130  # asked, and nobody answered
+    accepted = run("--yes")
+    assert (accepted.exit_code, json.loads(accepted.stdout)) == (0, {"accepted": True})
+    assert run("--yes").exit_code == 5
+    with Exchange(Settings(home=home)) as exchange:
+        entries = [from_entry(placed.entry).event for placed in read(exchange, JOURNAL)]
+        assert [x.reason for x in entries if isinstance(x, e.LossAccepted)] == ["The disk died."]
 
 
 def test_a_journal_that_went_on_differently_is_refused(home: Path, faces: RememberedFaces, anchors: Path) -> None:

@@ -322,7 +322,7 @@ def test_an_order_is_entered_only_when_confirmed(cli: Cli) -> None:
     assert cli.run("seal", *order, answer="n\n").exit_code == 2
     refused = cli.run("expunge", *order, answer="C-2\n")
     assert refused.exit_code == 2
-    assert "nothing was entered" in refused.stderr
+    assert "no order was entered" in refused.stderr
     assert looks_and_orders(cli) == (before[0] + 2, before[1])
     done = cli.run("expunge", *order, answer="C-1\n")
     assert done.exit_code == 0, done.stderr

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from comity.adapters.onnx_faces import OnnxFaces
-from commands import COURT, MILWAUKEE, Cli, served
+from commands import COURT, MILWAUKEE, SEARCH, Cli, served
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,35 @@ def test_an_order_is_listed_read_back_and_ended(cli: Cli, tmp_path: Path) -> Non
     assert cli.json("lift", order, *court, "--yes")["position"] > held["position"]
     assert "lifted" in cli.run("receipt", order, *court).stdout
     assert cli.json("lift", order, *court, "--yes", code=5)["status"] == 409
+
+
+def test_a_command_takes_plain_files_alone(cli: Cli, tmp_path: Path) -> None:
+    """A device has no end, and a pipe may never begin."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    court = ("--court", COURT, "--as", "Carla", "--statute", "ny-cpl-160.50", "--atn", "ATN-PIPE", "--dry-run")
+    given: list[tuple[str | Path, ...]] = [
+        ("enrol", "/dev/zero", "--agency", MILWAUKEE, "--booking", "B-ZERO", "--age", "30"),
+        ("search", pipe, "--as", "Iris", *SEARCH),
+        ("seal", *court, "--document", pipe),
+    ]
+    for words in given:
+        assert "no plain file" in cli.json(*words, code=2)["detail"]
+
+
+def test_what_a_seal_says_is_so_for_what_it_covers(cli: Cli) -> None:
+    court = ("--court", COURT, "--as", "Carla")
+    end = cli.end()
+    dry = cli.run("seal", *court, "--statute", "ny-cpl-160.50", "--atn", "ATN-SAYS", "--dry-run")
+    assert "no order was entered. That you looked is in the journal." in dry.stdout
+    assert cli.end() > end
+    bare = cli.run("seal", *court, "--statute", "ny-cpl-160.50", "--atn", "ATN-SAYS", "--yes")
+    assert "it covers no record here yet" in bare.stdout
+    assert "are hidden" not in bare.stdout
+    cli.enrol("p05", "B-SAYS")
+    asked = (*court, "--booking", "B-SAYS", "--agency", MILWAUKEE, "--yes")
+    assert "but from the agency that holds them" in cli.run("seal", *asked, "--statute", "mn-609a").stdout
+    assert "records are hidden." in cli.run("seal", *asked, "--statute", "ny-cpl-160.50").stdout
 
 
 def test_people_are_given_roles_signed_out_and_removed_by_command(cli: Cli) -> None:

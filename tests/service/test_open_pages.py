@@ -124,6 +124,25 @@ def test_a_right_to_reveal_that_is_taken_back_blanks_the_identity_and_leaves_the
         shares.take(right)
 
 
+def test_an_open_page_goes_blank_when_its_readers_role_is_taken(desk: World) -> None:
+    """What the role opened stays open to nobody: not until the stream ends, but at once."""
+    person = desk.exchange.identity.add("Rolf Taken", MILWAUKEE, {"investigator"})
+    client = desk.signed_in(person)
+    at = str(re.findall(r'data-live="/desk/live/([^"]+)"', search(client, photo("p01", 2)).text)[0])
+    cookie = f"comity_session={client.cookies['comity_session']}".encode()
+    request = Request({"type": "http", "headers": [(b"cookie", cookie)]})
+
+    async def heard() -> list[str | None]:
+        stream = Live(services(desk.exchange)).follow(request, person, at)
+        first = await anext(stream)
+        await to_thread.run_sync(lambda: desk.exchange.identity.give(person.user_id, {"agency-writer"}))
+        second = await anext(stream)
+        await stream.aclose()
+        return [first.event, second.event]
+
+    assert run(heard) == ["judged", "lost"]
+
+
 def test_a_photograph_that_was_not_shown_is_not_missed(desk: World, investigator: TestClient, shares: Shares) -> None:
     """What was granted after the answer is not on its page, so its end blanks nothing."""
     shares.give("search")

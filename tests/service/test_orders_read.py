@@ -149,6 +149,39 @@ def test_a_provisional_seal_that_lapsed_covers_what_had_come_by_then(
     assert "Covered by itself 1 of Dane County Sheriff" in told
 
 
+def test_a_preview_calls_nothing_destroyed_that_is_hidden_alone(desk: World, clerk: TestClient) -> None:
+    """The same picture under another booking is kin: no order names it."""
+    desk.enrol(DANE, "B-KIN-1", "p25")
+    desk.enrol(MILWAUKEE, "B-KIN-2", "p25")
+    asked = {"what": "expunge", "statute": "wi-165.84", "booking": "B-KIN-1", "agency": DANE}
+    told = text(preview(clerk, **asked).text)
+    assert "Expunge 1 record " in told
+    assert "1 of these only by a booking number or a photograph shared" in told
+    assert "It is not destroyed." in told
+
+
+def test_previews_at_the_desk_are_paced_as_the_apis(desk: World, clerk: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = desk.exchange.seal.previews.looks
+    monkeypatch.setattr(pace, "_burst", 1)
+    monkeypatch.setattr(pace, "_per_second", 0.001)
+    monkeypatch.setattr(pace, "_buckets", {})
+    answers = [preview(clerk, atn="ATN-PACED") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert int(answers[1].headers["retry-after"]) > 0
+
+
+def test_an_order_whose_number_has_slashes_opens_from_the_list(desk: World, clerk: TestClient) -> None:
+    record = desk.enrol(DANE, "B-SLASH", "p26")
+    sealed = e.RecordsSealed(OrderId("2026/CF/12"), "ANNOTATE", "mn-609a", (record,), (), desk.exchange.now())
+    desk.exchange.orders.submit(desk.exchange.journal.entry(sealed, key="k", signer=desk.exchange.keyring.signer(COURT)))
+    (link, *_) = re.findall(r'<a href="(/desk/orders/2026[^"]*)"', clerk.get("/desk/orders").text)
+    page = clerk.get(link)
+    assert page.status_code == 200
+    assert "but for the search of the agency that holds them" in text(page.text)
+    for path in re.findall(r'href="(/desk/orders/2026[^"]*)"', page.text):
+        assert clerk.get(path).status_code == 200
+
+
 def test_a_seal_under_a_law_that_destroys_leads_to_the_expungement(clerk: TestClient) -> None:
     page = clerk.get(f"/desk/orders/{entered(clerk, atn='ATN-LEADS', statute='ca-pc-851.8')}").text
     (leads,) = re.findall(r'href="(/desk/orders\?what=expunge[^"]*)"', page)

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from comity.acts.journal import Journal
+from comity.acts.pace import Pace, looks
 from comity.acts.release import OrderDisclosure, OrderProposal, Release, suppressions
 from comity.acts.tokens import EXPUNGE
 from comity.domain import entries as e
 from comity.domain.ids import KeyId, OrderId, PartyId, PreviewId, RecordId, UserId, preview_key
 from comity.domain.judge import Facts, bound
 from comity.domain.policy import MODES
-from comity.domain.posting import Agency, Court, Preview, Record, Signer, index_target
+from comity.domain.posting import Agency, Court, Preview, Record, Signer, index_target, record_target
 from comity.domain.record import State
 from comity.errors import InvalidInput, NotAppended, NotPermitted
 from comity.ports import KeyVault, LedgerView
@@ -28,6 +29,7 @@ from comity.wire import sealing
 RECORDS_MAX = 1_000  # in one order; a bulk order is many of them
 SALT_BYTES = 16
 OWN_ALONE = "An agency's order binds its own records alone. What other agencies hold takes a court's order."
+KIN = "only by a booking number or a photograph shared with what the order names: hidden with that."
 OWNER_SEARCHES = "Under this mode the agency that holds a record goes on finding it; nobody else does."
 
 
@@ -39,6 +41,7 @@ class Covered:
     owner: str
     record_class: str
     state: str
+    named: bool = True  # else it is kin: hidden with what the order names, and not destroyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +73,20 @@ class Previews:
     ledger: LedgerView
     vault: KeyVault
     release: Release
+    looks: Pace = field(default_factory=looks)  # by whatever door: the desk's and the API's are one
 
     def __call__(self, asked: Asked, own: str | None = None) -> Bound:
         """Show what this order would bind, entered as a disclosure first.
 
         Asked for again under ``own`` as its number, it is a further attempt of the same preview, judged anew.
 
-        Raises NotPermitted for a party that enters no orders, InvalidInput for too many records, and as a release does.
+        Raises NotPermitted for a party that enters no orders, InvalidInput for too many records,
+        TooMany, and as a release does.
         """
         signer = Signer(asked.party, self._role(asked.party), KeyId(""))  # no key has signed: a preview stands for none
         preview = PreviewId(own or secrets.token_hex(12))
         first = 0 if own is None else self._next(preview)
+        self.looks.take(asked.party)
         attempts: list[int] = []
 
         def propose(attempt: int) -> OrderProposal:
@@ -93,7 +99,8 @@ class Previews:
         def render(disclosure: OrderDisclosure) -> Bound:
             facts = disclosure.facts
             rows = disclosure.records
-            covers = tuple(Covered(row.record_id, row.owner, row.record_class, state(facts, row)) for row in rows)
+            targets = {*map(record_target, disclosure.order.records), *map(index_target, disclosure.order.indexes)}
+            covers = tuple(_covered(facts, row, targets) for row in rows)
             return Bound(disclosure.order, covers, _reach(asked, signer, covers))
 
         try:
@@ -150,11 +157,18 @@ def _reach(asked: Asked, signer: Signer, covers: Sequence[Covered]) -> tuple[str
     if not covers:
         whose = "of your agency's " if signer.role is e.Role.AGENCY else ""
         notes.append(f"No record {whose}bears this number here now. The order will stand, and cover it should it come.")
+    if kin := sum(not one.named for one in covers):
+        notes.append(f"{kin} of these {KIN}{' It is not destroyed.' if asked.what == EXPUNGE else ''}")
     if signer.role is e.Role.AGENCY:
         notes.append(OWN_ALONE)
     if (mode := MODES.get(asked.mode)) is not None and mode.owner_searches and asked.what != EXPUNGE:
         notes.append(OWNER_SEARCHES)
     return tuple(notes)
+
+
+def _covered(facts: Facts, record: Record, targets: set[str]) -> Covered:
+    named = not targets.isdisjoint(facts.own(record.record_id, facts.applied))
+    return Covered(record.record_id, record.owner, record.record_class, state(facts, record), named)
 
 
 def state(facts: Facts, record: Record) -> str:

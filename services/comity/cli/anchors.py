@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from comity.adapters.anchor import BYTES_MAX, default_folder
 from comity.cli.context import state
 from comity.cli.output import emit, moment, note, say, table
-from comity.errors import InvalidInput
+from comity.errors import Conflict, Halted, InvalidInput, NotFound
 
 app = typer.Typer()
 anchor = typer.Typer(no_args_is_help=True, help="Show how far journals were acknowledged, or accept that entries are lost.")
@@ -44,7 +45,12 @@ def accept(
         note("Orders that were entered after this home's copy are gone: what they covered can be found again.")
         if not typer.confirm("Have all courts and agencies been told, and is there no newer copy?", err=True):
             raise InvalidInput("Not confirmed: nothing was changed.", advice="Put the newest home or journal back.")
-    exchange = Exchange(state(ctx).settings())
+    settings = state(ctx).settings()
+    if not settings.home.exists():
+        raise NotFound(f"There is no home at {settings.home}.", advice="Name the home whose entries are lost with --home.")
+    with suppress(Halted), Exchange(settings):
+        raise Conflict("Nothing is lost: this home starts as it is. Nothing was changed.", advice="Serve it: comity up.")
+    exchange = Exchange(settings)
     try:
         exchange.accept_loss(reason.strip())
         exchange.settle()

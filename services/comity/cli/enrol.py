@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from comity.cli import publishing, rows
+from comity.cli import files, publishing, rows
 from comity.cli.connect import connect
 from comity.cli.context import state
 from comity.cli.output import emit, errors, fields, moment, say
@@ -118,11 +118,11 @@ def _time(text: str | None) -> datetime:
 
 
 def _read(photographs: list[Path]) -> tuple[bytes, ...]:
-    total = sum(path.stat().st_size for path in photographs)
-    if len(photographs) > PHOTOGRAPHS_MAX or total > rows.PHOTOGRAPHS_BYTES_MAX:
-        limit = rows.PHOTOGRAPHS_BYTES_MAX // MIB
-        raise InvalidInput("These are too many or too large photographs.", advice=f"Give 1 to 8, up to {limit} MiB together.")
-    read = tuple(path.read_bytes() for path in photographs)
+    limit = rows.PHOTOGRAPHS_BYTES_MAX
+    read = tuple(files.read(path, limit) for path in photographs[: PHOTOGRAPHS_MAX + 1])
+    if len(photographs) > PHOTOGRAPHS_MAX or sum(map(len, read)) > limit:
+        advice = f"Give 1 to {PHOTOGRAPHS_MAX}, up to {limit // MIB} MiB together."
+        raise InvalidInput("These are too many or too large photographs.", advice=advice)
     if not all(read):
         raise InvalidInput("A photograph is empty.", advice="Give pictures.")
     return read

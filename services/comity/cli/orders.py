@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from comity.cli import files
 from comity.cli.connect import INTAKE, Api, connect, only
 from comity.cli.context import State, state
 from comity.cli.output import emit, moment, note, say, table
+from comity.domain.policy import MODES
 from comity.domain.roles import CLERK
 from comity.errors import InvalidInput
 
@@ -25,7 +27,7 @@ Agency = Annotated[str | None, typer.Option(help="The agency that the booking nu
 CourtCase = Annotated[str | None, typer.Option(help="Find by court case number.", metavar="NUMBER")]
 Atn = Annotated[str | None, typer.Option(help="Find by arrest tracking number.", metavar="NUMBER")]
 Yes = Annotated[bool, typer.Option("--yes", help="Enter it without asking.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what it would cover, and enter nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what it would cover, and enter no order.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def find(
     court_case: CourtCase = None,
     atn: Atn = None,
 ) -> None:
-    """Show which records a number finds, and where each stands; nothing is entered."""
+    """Show which records a number finds, and where each stands; that you looked is entered, and no order."""
     numbers = Numbers(booking, agency, court_case, atn)
     numbers.body()
     with connect(state(ctx), CLERK, party=court) as api:
@@ -139,15 +141,14 @@ def _any_statute(api: Api) -> str:
 
 
 def _press(api: Api, token: str, document: bytes | None) -> dict[str, Any]:
-    files = {"files": {"document": ("document", document)}} if document else {}
-    return dict(api.post(f"{INTAKE}/orders", data={"token": token}, **files))
+    paper = {"files": {"document": ("document", document)}} if document else {}
+    return dict(api.post(f"{INTAKE}/orders", data={"token": token}, **paper))
 
 
 def _read(document: Path | None) -> bytes | None:
     if document is None:
         return None
-    with document.open("rb") as file:
-        paper = file.read(DOCUMENT_BYTES_MAX + 1)
+    paper = files.read(document, DOCUMENT_BYTES_MAX)
     if len(paper) > DOCUMENT_BYTES_MAX:
         raise InvalidInput("The order's document is over 10 MB.", advice="Send a smaller scan.")
     return paper
@@ -162,7 +163,7 @@ def _ask(shown: dict[str, Any], again: str | None = None) -> None:
         note("This destroys: keys, photographs and templates are gone for ever.", style="bold red")
         agreed = typer.prompt("Type the number again to enter it", err=True).strip() == again
     if not agreed:
-        raise InvalidInput("Not confirmed: nothing was entered.", advice="Run it again when you are sure.")
+        raise InvalidInput("Not confirmed: no order was entered.", advice="Run it again when you are sure.")
 
 
 def _tell(said: State, shown: dict[str, Any], receipt: dict[str, Any] | None, *, asked: bool) -> None:
@@ -170,13 +171,21 @@ def _tell(said: State, shown: dict[str, Any], receipt: dict[str, Any] | None, *,
         if not asked:  # else it stands above the question already
             _show(shown)
         if receipt is None:
-            say("A dry run: nothing was entered.")
+            say("A dry run: no order was entered. That you looked is in the journal.")
             return
         again = " already" if receipt["repeated"] else ""
-        say(f"Order {receipt['event_id']} stands{again} in the journal at position {receipt['position']}.")
-        say(f"Entered at {moment(receipt['appended_at']) or 'its first time'}; from this position on the records are hidden.")
+        say(f"Order {receipt['event_id']} is in the journal{again}, at position {receipt['position']}.")
+        say(f"Entered at {moment(receipt['appended_at']) or 'its first time'}; {_follows(shown)}")
 
     emit(said, {"preview": shown, "receipt": receipt}, show)
+
+
+def _follows(shown: dict[str, Any]) -> str:
+    """Return what the order does, in the words that are so for what it covers."""
+    if not shown["covers"]:
+        return "it covers no record here yet, and those that come."
+    kept = shown["what"] == SEAL and MODES[shown["mode"]].owner_searches
+    return f"from this position on the records are hidden{', but from the agency that holds them' if kept else ''}."
 
 
 def _show(shown: dict[str, Any], *, to_errors: bool = False) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import typer
 
-from comity.cli import names
+from comity.cli import files, names
 from comity.cli.connect import SEARCH, Api, connect
 from comity.cli.context import state
 from comity.cli.output import emit, fields, moment, note, say, table
@@ -83,8 +83,7 @@ def search(  # noqa: PLR0913 - typer declares options by arguments
 
 
 def _read(probe: Path) -> bytes:
-    with probe.open("rb") as file:
-        picture = file.read(PROBE_BYTES_MAX + 1)
+    picture = files.read(probe, PROBE_BYTES_MAX)
     if not picture or len(picture) > PROBE_BYTES_MAX:
         raise InvalidInput("The probe is empty or too large.", advice="Send a picture of up to 15 MiB.")
     return picture

@@ -32,9 +32,10 @@ from comity.domain.roles import EXAMINER, INVESTIGATOR
 from comity.errors import ComityError, NotFound
 from comity.ports import Person
 from comity.web.routing import Router
-from comity.web.session import role, token_of
+from comity.web.session import require, role, token_of
 
-Reader = Annotated[Person, Depends(role(INVESTIGATOR, EXAMINER))]
+READERS = (INVESTIGATOR, EXAMINER)
+Reader = Annotated[Person, Depends(role(*READERS))]
 
 BEAT_SECONDS = 2.0  # a page waits five of these before it blanks itself
 REST_SECONDS = 0.1  # between two judgements, however fast the ledger moves
@@ -134,8 +135,8 @@ class Live:
         return (identity,) if identity.stands(facts, row.entered) else ()
 
     def _gone(self, shown: tuple[OnPage, ...], party: str, session: str) -> list[str]:
-        """Return the names of what no longer stands. Raises where that cannot be said, or the session has ended."""
-        self._services.identity.person(session)
+        """Return the names of what no longer stands. Raises where that cannot be said, or the session or its role has ended."""
+        require(self._services.identity.person(session), *READERS)
         facts = self._services.ledger.facts(party, sorted({one.record for one in shown}), self._services.watch.position)
         self._fresh.check(facts.clock(facts.applied))
         fallen = {one.name for one in shown if not one.stands(facts, facts.applied)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
@@ -63,7 +64,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters.update(party=self.party, grouped=grouped, moment=moment)
+        self._templates.filters.update(party=self.party, grouped=grouped, moment=moment, urlencode=segment)
         self._templates.globals.update(
             role_names=ROLE_NAMES,
             class_names=CLASS_NAMES,
@@ -128,6 +129,11 @@ def moment(at: datetime) -> str:
     """Return a moment in words, to the second."""
     at = at.astimezone(UTC)
     return f"{at.day} {at:%B %Y, %H:%M:%S} UTC"
+
+
+def segment(name: str) -> str:
+    """Return a name as one part of an address: the template library's own filter leaves slashes be, as if they were two."""
+    return quote(name, safe="")
 
 
 def grouped(number: str) -> str:

@@ -46,7 +46,6 @@ def preview_order(sent: m.PreviewIn, person: Clerk, services: Services, key: Key
     number that is not here (yet) is possible: it will cover the record should it come. The same again under its key is the same
     look, judged anew.
     """
-    services.looks.take(person.party)
     named = {
         e.IndexKind.BOOKING: sent.booking_number,
         e.IndexKind.COURT_CASE: sent.court_case,

@@ -27,7 +27,6 @@ SEALS, PROVISIONAL, EXPUNGES = "seal", "provisional", "expungement"
 OWN_ALONE = "An agency's order binds its own records alone; what other agencies hold takes a court's order."
 OWNER_SEARCHES = "The agency that holds a record goes on finding it under this mode; nobody else does."
 DUE = "Its day to lapse has come. It stands until the exchange's clock has confirmed that, ten minutes at least."
-KIN = "They share a booking number or a photograph with a record that the order names: hidden with it, and not destroyed."
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 
 import numpy as np
@@ -59,3 +60,22 @@ def test_records_admitted_by_a_stolen_key_are_admitted_again(tmp_path: Path, fac
         settle(exchange)
         assert exchange.ledger.rows(Record, record_id=before) == rows
         assert [x.entry for x in held(exchange, Topic.TEMPLATES) if x.entry.key == before.encode()] == newest
+
+
+def test_what_a_revoked_key_could_not_admit_is_admitted_by_the_next(tmp_path: Path, faces: RememberedFaces) -> None:
+    """The encoder does not pass over an enrolment whose admission was refused."""
+    home = tmp_path / "home"
+    with running(home, faces) as exchange:
+        enrol(exchange, "A-0", 2, owner=A)  # its agency has its index key
+        settle(exchange)
+        submitted(exchange, e.KeyRevoked(exchange.journal.kid), "administrator")
+        record, _ = enrol(exchange, "A-1", 1, owner=A)
+        deadline = time.monotonic() + 30
+        while not (failure := exchange.followers["encoder"].failure):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert failure == "encoder: Unavailable"
+    (home / "keys" / "exchange.pem").unlink()
+    with running(home, faces) as exchange:
+        settle(exchange)
+        assert [row.version for row in exchange.ledger.admitted([record])] == [1]

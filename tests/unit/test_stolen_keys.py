@@ -121,8 +121,33 @@ def test_a_version_by_a_stolen_key_of_the_exchange_does_not_count(core: Core, fo
     assert core.verdict(1) is Verdict.NOT_GRANTED
     core.say(of("new", EXCHANGE, e.Role.EXCHANGE), ADMINISTRATOR)
     revoked(core, EXCHANGE, place)
+    assert core.verdict(1) is Verdict.NOT_ADMITTED  # until it is admitted again
+    core.say(admission(1), "new")
     assert core.verdict(1) is STANDS
     assert [row.version for row in core.ledger.admitted([record(1)])] == [1]
+
+
+def test_nothing_older_opens_where_a_correction_falls_with_its_key(core: Core) -> None:
+    """The honest exchange had admitted it, by the key that was stolen: somebody is a minor."""
+    assert core.verdict(1) is STANDS
+    place = core.say(admission(1, version=2, record_class=e.RecordClass.MINOR))
+    assert core.verdict(1) is Verdict.NOT_GRANTED
+    core.say(of("new", EXCHANGE, e.Role.EXCHANGE), ADMINISTRATOR)
+    revoked(core, EXCHANGE, place)
+    assert core.verdict(1) is Verdict.NOT_ADMITTED
+    core.say(admission(1, version=2, record_class=e.RecordClass.MINOR), "new")
+    assert core.verdict(1) is Verdict.NOT_GRANTED
+
+
+def test_a_key_does_not_end_with_the_revocation_that_it_signs(core: Core) -> None:
+    """Else no administrator would be left."""
+    core.apply()
+    place = core.ledger.progress().next
+    core.say(of(ACCOMPLICE, ADMINISTRATOR, e.Role.ADMINISTRATOR), ADMINISTRATOR)
+    revoked(core, ADMINISTRATOR, place, by=ACCOMPLICE)
+    assert refusals(core) == ["ends-its-signer"]
+    revoked(core, ADMINISTRATOR, place + 1, by=ACCOMPLICE)
+    assert refusals(core) == ["ends-its-signer"]
 
 
 def test_a_minor_does_not_open_by_a_version_of_another_class(core: Core) -> None:
@@ -131,6 +156,8 @@ def test_a_minor_does_not_open_by_a_version_of_another_class(core: Core) -> None
     assert core.verdict(2) is STANDS
     core.say(of("new", EXCHANGE, e.Role.EXCHANGE), ADMINISTRATOR)
     revoked(core, EXCHANGE, place)
+    assert core.verdict(2) is Verdict.NOT_ADMITTED
+    core.say(admission(2, record_class=e.RecordClass.MINOR), "new")
     assert core.verdict(2) is Verdict.NOT_GRANTED
 
 

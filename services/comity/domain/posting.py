@@ -36,6 +36,7 @@ from comity.domain.rows import (
     Tick,
     Withheld,
 )
+from comity.domain.standing import registered_by
 
 __all__ = [
     "IDENTITY",
@@ -177,22 +178,10 @@ def _parties(entry: e.JournalEntry, at: int) -> Iterator[Change]:
 
 def _revoke(entry: e.KeyRevoked, at: int, keys: Collection[Key]) -> Iterator[Change]:
     """End a key; and where its words are void from a place on, each key that it registered from there on, as though never."""
-    void = {entry.kid: entry.void_from} | registered_by(entry.kid, entry.void_from, keys)
+    void: dict[KeyId, int | None] = {entry.kid: entry.void_from, **registered_by(entry.kid, entry.void_from, keys)}
     yield End(Key, {"key_id": tuple(void)})
     for key_id, void_from in void.items():
         yield Enter(Revocation(entered=at, key_id=key_id, void_from=void_from))
-
-
-def registered_by(key_id: KeyId, void_from: int | None, keys: Collection[Key]) -> dict[KeyId, int | None]:
-    """Return the keys that a key registered from a position on, and those that these registered, each with its own place."""
-    found: dict[KeyId, int | None] = {}
-    waiting = [] if void_from is None else [(key_id, void_from)]
-    while waiting:  # each key is registered once, so it comes up once
-        by, since = waiting.pop()
-        new = [key for key in keys if key.kid == by and key.entered >= since and key.key_id not in {key_id, *found}]
-        found |= {key.key_id: key.entered for key in new}
-        waiting += [(key.key_id, key.entered) for key in new]
-    return found
 
 
 def _disclosures(entry: e.JournalEntry, at: int) -> Iterator[Change]:

@@ -52,8 +52,7 @@ def refuse_named(entry: e.Event, party: PartyId, kid: KeyId, held: Held, at: int
             known = held.rows(Grant, owner=party, grant_id=entry.grant_id)
             return None if known else Refusal("no-such-grant", "You made no grant of this number.")
         case e.KeyRevoked():
-            registered = held.rows(Key, key_id=entry.kid)
-            return None if registered else Refusal("no-such-key", "No key of this id was registered before.")
+            return _refuse_revocation(entry, kid, held)
         case e.ProvisionalSealLifted() | e.RecordsUnsealed():
             return next(filter(None, (_refuse_end(entry, name, held) for name in entry.ends)), None)
         case e.RecordsAdmitted():
@@ -62,9 +61,44 @@ def refuse_named(entry: e.Event, party: PartyId, kid: KeyId, held: Held, at: int
             return None
 
 
-def counted(versions: Iterable[Record], revocations: Collection[Revocation], as_of: int) -> Iterable[Record]:
-    """Return the versions whose admission counts as of a position: by a key that was not revoked from before it (rule 13)."""
-    return (row for row in versions if row.holds(as_of) and not any(r.voids(row, as_of) for r in revocations))
+def counted(versions: Iterable[Record], revocations: Collection[Revocation], as_of: int) -> list[Record]:
+    """Return the versions, of any records, that count as of a position: not by a key that was revoked from before (rule 13).
+
+    Where a version of a record is void, those beside it count only if they were admitted since: the void one may have been an
+    honest correction that made somebody a minor, so nothing older opens by its fall. The encoder admits them again.
+    """
+    held = [row for row in versions if row.holds(as_of)]
+    reaching = [row for row in revocations if row.void_from is not None and row.holds(as_of)]
+    since: dict[RecordId, int] = {}
+    for revocation in reaching:
+        for row in held:
+            if revocation.voids(row, as_of):
+                since[row.record_id] = max(revocation.entered, since.get(row.record_id, -1))
+    return [row for row in held if row.entered > since.get(row.record_id, -1) and not _void(row, reaching, as_of)]
+
+
+def _void(row: Record, revocations: Collection[Revocation], as_of: int) -> bool:
+    return any(revocation.voids(row, as_of) for revocation in revocations)
+
+
+def _refuse_revocation(entry: e.KeyRevoked, kid: KeyId, held: Held) -> Refusal | None:
+    if not held.rows(Key, key_id=entry.kid):
+        return Refusal("no-such-key", "No key of this id was registered before.")
+    if entry.kid != kid and kid in registered_by(entry.kid, entry.void_from, held.rows(Key)):
+        return Refusal("ends-its-signer", "The key that signs this was registered by the other since then: it would end with it.")
+    return None
+
+
+def registered_by(key_id: KeyId, void_from: int | None, keys: Collection[Key]) -> dict[KeyId, int]:
+    """Return the keys that a key registered from a position on, and those that these registered, each with its own place."""
+    found: dict[KeyId, int] = {}
+    waiting = [] if void_from is None else [(key_id, void_from)]
+    while waiting:  # each key is registered once, so it comes up once
+        by, since = waiting.pop()
+        new = [key for key in keys if key.kid == by and key.entered >= since and key.key_id not in {key_id, *found}]
+        found |= {key.key_id: key.entered for key in new}
+        waiting += [(key.key_id, key.entered) for key in new]
+    return found
 
 
 def _refuse_end(lift: e.Lift, name: OrderName, held: Held) -> Refusal | None:
@@ -84,6 +118,7 @@ def _refuse_owner(entry: e.RecordsAdmitted, held: Held, at: int) -> Refusal | No
     if any(owners[record.record_id] != record.owner for record in entry.records):
         return Refusal("another-owner", "An admission names two owners of one record.")
     revocations = held.rows(Revocation)
-    if any(row.owner != owners[row.record_id] for row in counted(held.versions(owners), revocations, at)):
+    sound = (row for row in held.versions(owners) if not _void(row, revocations, at))
+    if any(row.owner != owners[row.record_id] for row in sound):
         return Refusal("another-owner", "A record keeps its owner in every version.")
     return None

@@ -24,15 +24,14 @@ from comity.acts.indexes import Indexer, digest
 from comity.acts.journal import Journal
 from comity.acts.one_face import exactly_one_face
 from comity.domain import entries as e
-from comity.domain.ids import END, RecordId, particulars_name, photo_name, record_key, template_context
+from comity.domain.ids import particulars_name, photo_name, record_key, template_context
 from comity.domain.log import JOURNAL, Batch, Entry, Placed, Stream, Topic
 from comity.domain.posting import Record, Revocation
 from comity.domain.record import effective_class
-from comity.domain.standing import counted
 from comity.duties.keeper import Keeper
 from comity.duties.purge import rejected
 from comity.duties.quarantine import Quarantine
-from comity.errors import KeyShredded, NotFound, PhotographRefused
+from comity.errors import KeyShredded, NotFound, PhotographRefused, Unavailable
 from comity.ports import FaceEncoder, KeyVault, LedgerView, PhotoStore, Positions, Rejection, Rejections, Watch
 from comity.wire import sealing
 from comity.wire.booking import opened_particulars
@@ -118,6 +117,7 @@ class EncoderDuty:
             place = self.journal.enter(e.RecordsAdmitted(part), key=part[0].record_id).position
             if not self.watch.wait(place + 1, WAIT_SECONDS):
                 raise TimeoutError("the ledger did not reach the admission")
+            self._check_admitted(place)
         for entry in (entry for entry in newest.values() if entry is not None):
             self.keeper.restore(Topic.ENROLMENTS, entry)
         self.positions.save(NAME, f"{stream.topic}/{stream.partition}", batch.next)
@@ -182,7 +182,7 @@ class EncoderDuty:
     ) -> e.AdmittedRecord | Pushed | None:
         value_sha256 = hashlib.sha256(entry.value or b"").digest()
         held: list[Record | e.AdmittedRecord]
-        held = [*self._standing(event.record_id), *(r for r in waiting if r.record_id == event.record_id)]
+        held = [*self.ledger.admitted([event.record_id]), *(r for r in waiting if r.record_id == event.record_id)]
         newest = max(held, key=lambda row: row.version, default=None)
         if newest is not None and newest.version >= event.version:
             same = next((row for row in held if row.version == event.version), newest)
@@ -200,6 +200,12 @@ class EncoderDuty:
             self._extracted(extracted)
         return e.AdmittedRecord(event.record_id, event.owner, record_class, event.version, event.indexes, value_sha256)
 
+    def _check_admitted(self, place: int) -> None:
+        """Raise Unavailable where the ledger refused an admission: the same enrolments are read again, once it can be."""
+        for posted in self.ledger.refusals_between(place, place + 1):
+            if posted.refused is not None:
+                raise Unavailable(f"An admission had no effect: {posted.refused.message}", advice="See `comity status`.")
+
     def read_again_where_void(self) -> None:
         """Start from nothing where a key of the exchange was revoked from before what it admitted, since the last time.
 
@@ -212,12 +218,6 @@ class EncoderDuty:
         logger.warning("the enrolments are read again: a key of the exchange was revoked from before what it admitted")
         self.positions.clear(NAME)
         self.positions.save(AGAIN, JOURNAL.topic, newest + 1)
-
-    def _standing(self, record: RecordId) -> list[Record]:
-        """Return the versions that stand; where a void one came among them, those that were admitted since it was void."""
-        versions, reaching = self.ledger.versions([record]), self._reaching_back()
-        since = max((r.entered for r in reaching if any(r.voids(row, END) for row in versions)), default=-1)
-        return [row for row in counted(versions, reaching, END) if row.entered > since]
 
     def _reaching_back(self) -> list[Revocation]:
         own = {key.key_id for key in self.ledger.signing_keys() if key.role is e.Role.EXCHANGE}

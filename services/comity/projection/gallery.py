@@ -25,8 +25,7 @@ from comity.acts.journal import verify_own
 from comity.domain import entries as e
 from comity.domain.ids import RecordId, record_key, template_context
 from comity.domain.log import Batch, Placed, Stream, Topic
-from comity.domain.posting import Record, Revocation
-from comity.domain.standing import counted
+from comity.domain.posting import Record
 from comity.errors import Halted, KeyShredded, NotFound
 from comity.ports import (
     Block,
@@ -121,12 +120,10 @@ class GalleryProjection:
 
         Only a correction leaves an older one; and a key that was stolen, one that never counted.
         """
-        newest: dict[RecordId, int] = {}
-        revocations, now = self._ledger.rows(Revocation), self._ledger.progress().next
-        for row in self._ledger.every(Record):
-            if row.version > 1:
-                stands = any(counted([row], revocations, now))
-                newest[row.record_id] = max(row.version if stands else 1, newest.get(row.record_id, 1))
+        corrected = {row.record_id for row in self._ledger.every(Record) if row.version > 1}
+        newest = dict.fromkeys(corrected, 0)
+        for row in self._ledger.admitted(corrected):
+            newest[row.record_id] = max(row.version, newest[row.record_id])
         held = {record: self._scan.edition(record) for record in newest}
         return {record for record, edition in held.items() if edition is not None and edition.version != newest[record]}
 

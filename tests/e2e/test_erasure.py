@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from comity.domain.entries import IndexKind
 from comity.domain.ids import OrderId, RecordId, record_key
 from comity.domain.log import Topic
 from comity.domain.posting import Certificate, Record, Suppression
-from comity.duties.purge import certify
+from comity.duties.purge import certify, rejected
 from comity.duties.scan import Scanned, scan
 from comity.ports import Picture
 from erased import certificates, enrolled, kept_of, pieces_of, until
@@ -177,6 +178,28 @@ def test_an_enrolment_that_was_never_admitted_is_found_by_the_numbers_that_it_be
         assert kept_of(exchange, record) == {}
         assert holding(home, *pieces_of(event)) == {}
         assert [name for name in exchange.photos.names() if name.startswith("rejected/")] == []
+        (certificate,) = certificates(exchange)
+        assert (certificate.records, certificate.found) == ((record,), 0)
+
+
+def test_an_expungement_while_its_record_is_rejected_destroys_it(
+    home: Path, faces: RememberedFaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order finds neither a record nor the mark of a rejected one yet: whoever leaves the mark looks for orders after it."""
+    with running(home, faces) as exchange:
+        record, event, append = enrolled(exchange, "A-1", photographs=(b"no picture at all" * 50,))
+        remember = rejected.remember
+
+        def late(*args: Any) -> None:  # noqa: ANN401
+            order(exchange, "expunge", BOOKED, A)
+            until(lambda: exchange.followers["purge"].lag() == 0)
+            remember(*args)
+
+        monkeypatch.setattr(rejected, "remember", late)
+        append()
+        settle(exchange)
+        assert kept_of(exchange, record) == {}
+        assert holding(home, *pieces_of(event)) == {}
         (certificate,) = certificates(exchange)
         assert (certificate.records, certificate.found) == ((record,), 0)
 

@@ -165,6 +165,7 @@ class EncoderDuty:
         else:
             rejected.remember(self.photos, event)
             self.journal.enter(e.EnrolmentRejected(*told), key=event.record_id, topic=Topic.TEMPLATES)
+            self.overtaken(event)  # looked at last: an order from here on finds the marks
 
     def _unless_shredded(
         self, event: e.RecordEnrolled, entry: Entry, waiting: Sequence[e.AdmittedRecord]

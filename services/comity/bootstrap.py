@@ -203,7 +203,6 @@ class Exchange:
             ledger=self.ledger,
             probes=self.probes,
             positions=self.positions,
-            now=self.now,
             photos=self.photos,
             catch_up=self.searches.catch_up,
             keep=timedelta(days=self.settings.probe_days),

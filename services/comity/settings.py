@@ -71,6 +71,11 @@ class Settings(BaseSettings):
     )
     master_key: SecretStr | None = Field(default=None, description="32 bytes in hex or base64; else a 0600 file in the home.")
     cache: Path | None = Field(default=None, description="Folded models and Kafka's jars; default ~/.cache/comity.")
-    probe_days: float = Field(default=30.0, gt=0, le=365, description="How long a search's probe is kept for review.")
+    probe_days: float = Field(
+        default=30.0,
+        gt=0,
+        le=365,
+        description="How long a search's probe is kept for review, by what the journal's clock settled.",
+    )
     tick_seconds: float = Field(default=10.0, ge=1, le=30, description="How often the exchange's clock is entered.")
     sweep_hour: int = Field(default=3, ge=0, le=23, description="The hour (UTC) at which every file is looked through.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from comity.acts.search import SearchRequest
 from comity.domain import entries as e
 from comity.domain.ids import SearchId, UserId, probe_key, probe_name, search_key
 from comity.errors import ComityError, KeyShredded, NotAppended, OutcomeUnknown, Unavailable
+from comity.ports import LedgerView
 from desk_world import together
 
 ASKED = SearchRequest(
@@ -79,19 +80,31 @@ def test_a_search_that_came_too_late_leaves_no_probe(house: House, monkeypatch: 
     assert left(house) == (rows + 1, names)
 
 
-def test_a_probe_is_destroyed_when_its_time_is_up_and_not_before(house: House) -> None:
+def settled_by(monkeypatch: pytest.MonkeyPatch, ledger: LedgerView, moment: datetime) -> None:
+    """Let the newest tick say that time has passed up to a moment."""
+    (tick,) = ledger.ticks_before(ledger.progress().next, 1)
+    monkeypatch.setattr(ledger, "ticks_before", lambda *_: (replace(tick, settled=moment),))
+
+
+def test_a_probe_is_destroyed_when_its_time_is_settled_and_not_before(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     x = house.exchange
     old, new = x.search(ASKED).search_id, SearchId("")
     duty = replace(x.probe_duty, keep=timedelta(days=30))
     duty.sweep()
     assert x.probes.open(old) == ASKED.probe
-    later = replace(duty, now=lambda: x.now() + timedelta(days=31))
-    later.sweep()
+    later = x.now() + timedelta(days=31)
+    monkeypatch.setattr(x, "now", lambda: later)
+    monkeypatch.setattr(x.journal, "now", lambda: later)
+    duty.sweep()  # the machine's clock alone says so
+    assert x.probes.open(old) == ASKED.probe
+    settled_by(monkeypatch, x.ledger, later)
+    duty.sweep()
     assert x.probes.open(old) is None
     assert x.photos.get(probe_name(old)) is None
     with pytest.raises(KeyShredded):
         x.vault.open(probe_key(old))
     assert x.vault.open(search_key(old))  # an auditor still opens what was shown
+    monkeypatch.undo()
     new = x.search(ASKED).search_id
     duty.sweep()  # it goes on from where it stood
     assert x.probes.open(new) == ASKED.probe

@@ -1,5 +1,7 @@
 """Destroys probes once their time is up, and those that no search knows: key first, then file.
 
+Their time is up by what the journal's ticks have settled: a machine's clock that is wrong for once destroys nothing.
+
 It writes in one place, its position, after what it destroyed; a crash before it destroys again, which changes nothing.
 """
 
@@ -37,7 +39,6 @@ class ProbeDuty:
     probes: Probes
     photos: PhotoStore
     positions: Positions
-    now: Callable[[], datetime]
     catch_up: Callable[[], object]
     keep: timedelta
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -57,11 +58,14 @@ class ProbeDuty:
 
     def sweep(self) -> int:
         """Destroy the probes of the searches that were entered too long ago; return how many searches were looked at."""
+        settled = self._settled()
+        if settled is None:
+            return 0
         at, looked_at = self.positions.load(NAME).get(str(JOURNAL.topic), 0), 0
         with self.log.open({JOURNAL: at}) as reader:
             while not self._stop.is_set():
                 batch = reader.poll(timeout_seconds=READ_SECONDS, entries_max=ENTRIES_MAX).get(JOURNAL)
-                due = [placed for placed in batch.entries if self._is_due(placed)] if batch else []
+                due = [placed for placed in batch.entries if placed.appended_at <= settled - self.keep] if batch else []
                 for placed in due:
                     looked_at += self._destroyed(placed)
                 if batch is None or len(due) < len(batch.entries):
@@ -78,8 +82,10 @@ class ProbeDuty:
             self.probes.destroy(search)
         return len(lost)
 
-    def _is_due(self, placed: Placed) -> bool:
-        return placed.appended_at <= self.now() - self.keep
+    def _settled(self) -> datetime | None:
+        """Return up to when time has passed for certain; None where nothing says so yet."""
+        newest = self.ledger.ticks_before(self.ledger.progress().next, 1)
+        return newest[-1].settled if newest else None
 
     def _destroyed(self, placed: Placed) -> int:
         try:

@@ -12,7 +12,8 @@ from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import REPEATS_MAX, SqlLedger
 from comity.domain import entries as e
 from comity.domain import posting as p
-from comity.domain.ids import PartyId, UserId
+from comity.domain.authority import AGAIN
+from comity.domain.ids import GrantId, PartyId, UserId
 from comity.domain.judge import Verdict
 from comity.domain.sharing import LASTS_MAX
 from histories import Said
@@ -133,6 +134,21 @@ def test_an_unseal_that_came_before_its_order_does_not_lie_in_wait(core: Core) -
     assert core.verdict(1, A) is Verdict.SUPPRESSED
 
 
+def test_what_takes_a_grant_or_a_key_back_can_be_said_again_where_it_came_too_early(core: Core) -> None:
+    """There are no other words for it, so what was refused must not use them up."""
+    core.say(e.ShareRevoked(GrantId("g1")), A)
+    core.say(e.KeyRevoked(key("late").kid), ADMINISTRATOR)
+    core.say(grant("g1"), A)
+    core.say(e.KeyRegistered(key("late").kid, COURT, e.Role.COURT, key("late").public_bytes), ADMINISTRATOR)
+    assert core.verdict(1, B) is Verdict.STANDS
+    core.say(e.ShareRevoked(GrantId("g1")), A)
+    core.say(e.KeyRevoked(key("late").kid), ADMINISTRATOR)
+    assert core.verdict(1, B) is Verdict.NOT_GRANTED
+    core.say(seal("o1", 1), "late")
+    core.apply()
+    assert [x.refused.reason for x in core.ledger.refusals() if x.refused] == ["unknown-key", "no-such-key", "no-such-grant"]
+
+
 def test_a_grant_that_was_refused_does_not_lie_in_wait(core: Core) -> None:
     """For longer than a year when it was entered, and not when somebody appends it again."""
     place = core.say(grant("g1", expires_at=BASE + LASTS_MAX + timedelta(days=1)), A)
@@ -156,16 +172,17 @@ def test_what_is_said_of_people_counts_once(core: Core) -> None:
     assert again(core, place) == "repeated"
 
 
-def test_repeats_push_no_other_refusal_out(sql: SqlLedger) -> None:
+@pytest.mark.parametrize("good", [True, False])
+def test_repeats_push_no_other_refusal_out(sql: SqlLedger, *, good: bool) -> None:
     """What a party must mend stays in sight, however often somebody appends its words again."""
     sql.reset()
     core = Core(sql).found()
     wrong = core.say(grant("g9", B, A), A)
-    place = core.say(grant("g1"), A)
+    place = core.say(grant("g1", A if good else B), A)
     entry = core.log.held()[place].entry
     for _ in range(1_200):
         core.append(entry)
     core.apply()
     told = core.ledger.refusals(A)
-    assert [x.position for x in told if x.refused and x.refused.reason != "repeated"] == [wrong]
-    assert len(told) == REPEATS_MAX + 1
+    assert [x.position for x in told if x.refused and x.refused.reason not in AGAIN] == ([wrong] if good else [place, wrong])
+    assert len(told) == REPEATS_MAX + (1 if good else 2)

@@ -28,6 +28,7 @@ REFUSED_BEFORE = "refused-before"
 VOID_NAME = Refusal(
     "void-name", "What bears this id never counted: its key was revoked from before it. Enter it anew, under a new id."
 )
+AGAIN = (REPEATED, REFUSED_BEFORE, VOID_NAME.reason)  # reasons that anybody can bring about, as often as they like
 
 
 def refuse(entry: e.Event, key: Key | None, *, founded: bool) -> Refusal | None:
@@ -123,6 +124,11 @@ def counted_as(entry: e.Event, kid: KeyId, value_sha256: bytes) -> str | None:
     if own is None and isinstance(entry, COUNTED_BY_DIGEST):
         return f"{type(entry).__name__} {kid} {value_sha256.hex()}"
     return own
+
+
+def takes_refused(entry: e.Event) -> bool:
+    """Say whether what is refused takes its id; not what only ends a grant or a key, for there are no other words for it."""
+    return not isinstance(entry, e.ShareRevoked | e.KeyRevoked)
 
 
 COUNTED_BY_DIGEST = (e.ShareRevoked, e.KeyRevoked, e.TicksVoided, e.ClockConfirmed)

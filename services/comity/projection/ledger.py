@@ -23,6 +23,7 @@ from comity.domain.authority import (
     refuse,
     refuse_party,
     refuse_terms,
+    takes_refused,
 )
 from comity.domain.clock import Clock, NoRuling
 from comity.domain.ids import ExchangeId, PartyId, RecordId
@@ -202,7 +203,8 @@ class LedgerProjection:
         taken = Posted(placed.position, signer.party, taken=own, value_sha256=digest, kid=signer.kid)
         refusal = self._refuse_terms(event, key, placed, pending)
         if refusal is not None:
-            return replace(taken, refused=refusal, event_id=event_id(event))
+            own = own if takes_refused(event) else None
+            return replace(taken, taken=own, refused=refusal, event_id=event_id(event))
         changes = post(event, placed.position, signer, at, self._keys.of.values())  # type: ignore[arg-type]
         try:
             changes += self._clock.post(event, changes, placed.position, signer.kid, at)  # type: ignore[arg-type]

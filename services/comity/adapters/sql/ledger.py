@@ -18,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or_nothing
 from comity.adapters.sql.snapshot import snapshot
 from comity.adapters.sql.tables import APPLIED, REFUSED, SEEN, TABLES
 from comity.domain import posting as p
-from comity.domain.authority import REPEATED, Refusal
+from comity.domain.authority import AGAIN, Refusal
 from comity.domain.clock import Stretch
 from comity.domain.entries import Role
 from comity.domain.ids import END, OrderName, RecordId
@@ -209,7 +209,7 @@ class SqlLedger:
         """Return the newest entries that had no effect; of repeats fewer, since anybody can append them again."""
         query = select(REFUSED).order_by(REFUSED.c.position.desc())
         query = query if signer is None else query.where(REFUSED.c.signer == signer)
-        repeat = REFUSED.c.reason == REPEATED
+        repeat = REFUSED.c.reason.in_(AGAIN)
         found = self._refused(query.where(~repeat).limit(REFUSALS_MAX)) + self._refused(query.where(repeat).limit(REPEATS_MAX))
         return tuple(sorted(found, key=lambda one: one.position, reverse=True))
 

@@ -15,7 +15,6 @@ from builders import booking, photograph
 from comity.bootstrap import Exchange
 from comity.domain import entries as e
 from comity.domain.entries import IndexKind, RecordClass
-from comity.domain.ids import OrderId
 from comity.domain.log import JOURNAL, Entry, Placed, Topic
 from comity.domain.posting import Record, Suppression
 from comity.errors import Conflict, InvalidInput, NotPermitted
@@ -23,7 +22,7 @@ from comity.wire.booking import record_class, sealed
 from comity.wire.envelope import from_entry
 from comity.wire.limits import VALUE_BYTES_MAX
 from exchange import RememberedFaces, enrol, held, listed, prepared, read, running, search, settle, submitted
-from journals import BASE, COURT, A, B, admission, seal, unseal
+from journals import COURT, A, B, admission, seal, unseal
 
 
 @pytest.fixture(scope="module")
@@ -302,7 +301,7 @@ def admitted() -> e.AdmittedRecord:
 
 def test_an_order_that_the_ledger_refuses_gets_no_receipt(exchange: Exchange) -> None:
     """Promise 1: a receipt says that the order binds, so one under another id than was signed gets none."""
-    event_ = e.RecordsSealed(OrderId("mine"), "DESTROY", "ca-pc-851.8", (), (), BASE, b"")
+    event_ = seal("mine", 41)
     entry = exchange.journal.entry(event_, key="k", signer=exchange.keyring.signer(COURT))
     headers = tuple((n, b"other" if n == "ce_id" else v) for n, v in entry.headers)
     with pytest.raises((Conflict, InvalidInput)):

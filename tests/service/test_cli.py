@@ -311,7 +311,8 @@ def test_a_journey_from_enrolment_to_seal(cli: Cli) -> None:
 
 
 def looks_and_orders(cli: Cli) -> tuple[int, int]:
-    """Return how many previews and how many targets of orders stand in the ledger."""
+    """Return how many previews and how many targets of orders stand in the ledger, once it has read the journal's end."""
+    cli.exchange.settle()
     return len(cli.exchange.ledger.rows(Preview)), len(cli.exchange.ledger.rows(Suppression))
 
 
@@ -326,7 +327,7 @@ def test_an_order_is_entered_only_when_confirmed(cli: Cli) -> None:
     assert looks_and_orders(cli) == (before[0] + 2, before[1])
     done = cli.run("expunge", *order, answer="C-1\n")
     assert done.exit_code == 0, done.stderr
-    assert "stands in the journal" in " ".join(done.stdout.split())
+    assert "is in the journal" in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import SqlLedger
 from comity.domain import entries as e
 from comity.domain import posting as p
-from comity.domain.ids import GrantId, Ori, PartyId
+from comity.domain.ids import GrantId, OrderId, OrderName, Ori, PartyId
 from comity.domain.judge import Verdict
+from comity.domain.standing import certificates
 from journals import (
     ADMINISTRATOR,
     BASE,
@@ -230,3 +231,19 @@ def test_what_would_do_nothing_is_refused(core: Core, said: e.JournalEntry, part
     core.say(e.RecordsExpunged(unseal("x1").order_id, "wi-165.84", (record(3),), (), BASE), COURT)
     core.say(said, party)
     assert refusals(core) == [reason]
+
+
+def test_a_certificate_by_a_stolen_key_attests_nothing_and_the_next_key_attests_anew(core: Core) -> None:
+    order = OrderName(COURT, OrderId("x1"))
+    said = e.ErasureCertified("certificate-1", order, 1, "sweep", (record(1),), 1, 1, (), 1, 1, 0, (), BASE)
+    core.say(e.RecordsExpunged(order.order_id, "wi-165.84", (record(1),), (), BASE), COURT)
+    place = core.say(said)
+    core.apply()
+    assert [row.certificate_id for row in certificates(core.ledger, order)] == ["certificate-1"]
+    core.say(of("new", EXCHANGE, e.Role.EXCHANGE), ADMINISTRATOR)
+    revoked(core, EXCHANGE, place)
+    core.apply()
+    assert certificates(core.ledger, order) == []
+    core.say(said, "new")
+    core.apply()
+    assert [row.kid for row in certificates(core.ledger, order)] == [key("new").kid]

@@ -280,5 +280,5 @@ IDENTITY: dict[type[Row], tuple[str, ...]] = {
     Review: ("review_id", "attempt"),
     Reveal: ("reveal_id", "attempt"),
     Preview: ("preview_id", "attempt"),
-    Certificate: ("certificate_id",),
+    Certificate: ("certificate_id", "kid"),  # as with versions: the next key attests anew
 }

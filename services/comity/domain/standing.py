@@ -8,8 +8,8 @@ from typing import Protocol
 
 from comity.domain import entries as e
 from comity.domain.authority import REPEATED, Refusal
-from comity.domain.ids import KeyId, OrderName, PartyId, RecordId
-from comity.domain.rows import Grant, Key, Record, Revocation, RowT, Suppression
+from comity.domain.ids import END, KeyId, OrderName, PartyId, RecordId
+from comity.domain.rows import Certificate, Grant, Key, Record, Revocation, Row, RowT, Suppression
 
 LOOSENING = (*e.Lift.__args__, e.ShareGranted)  # what a revocation that reaches back makes void (rule 13)
 
@@ -77,7 +77,14 @@ def counted(versions: Iterable[Record], revocations: Collection[Revocation], as_
     return [row for row in held if row.entered > since.get(row.record_id, -1) and not _void(row, reaching, as_of)]
 
 
-def _void(row: Record, revocations: Collection[Revocation], as_of: int) -> bool:
+def certificates(held: Held, order: OrderName) -> list[Certificate]:
+    """Return an order's certificates that count: a key of the exchange that was revoked from before attested nothing."""
+    rows = held.rows(Certificate, party=order.party, order_id=order.order_id)
+    revocations = held.rows(Revocation)
+    return [row for row in rows if not _void(row, revocations, END)]
+
+
+def _void(row: Row, revocations: Collection[Revocation], as_of: int) -> bool:
     return any(revocation.voids(row, as_of) for revocation in revocations)
 
 

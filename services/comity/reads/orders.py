@@ -17,7 +17,8 @@ from comity.domain.erasure import erasure
 from comity.domain.ids import KeyId, Ori, PartyId, UserId
 from comity.domain.judge import Facts, bound
 from comity.domain.policy import MODES, STATUTES, destruction
-from comity.domain.posting import Certificate, Index, Lift, Record, Suppression
+from comity.domain.posting import Index, Lift, Record, Suppression
+from comity.domain.standing import certificates
 from comity.errors import NotFound
 from comity.ports import LedgerView
 from comity.reads.journal import Entries
@@ -185,7 +186,7 @@ class OrderBook:
 
     def _certificates(self, name: OrderName) -> tuple[e.ErasureCertified, ...]:
         """Return what was certified of an order, oldest first."""
-        rows = self._ledger.rows(Certificate, party=name.party, order_id=name.order_id)
+        rows = certificates(self._ledger, name)
         found = (self._entries.at(row.entered) for row in sorted(rows, key=lambda row: row.entered))
         return tuple(event for event in found if isinstance(event, e.ErasureCertified))
 

@@ -13,6 +13,7 @@ from comity.domain import entries as e
 from comity.domain.ids import OrderName, Ori, RecordId, record_key
 from comity.domain.log import JOURNAL, Batch, Placed, Stream
 from comity.domain.posting import Certificate
+from comity.domain.standing import certificates
 from comity.duties.purge import covered
 from comity.duties.purge.certify import Certifier
 from comity.duties.purge.covered import Reached
@@ -162,8 +163,7 @@ class PurgeDuty:
         self.certifier.take(jobs)
 
     def _certified(self, order: OrderName) -> bool:
-        rows = self.ledger.rows(Certificate, party=order.party, order_id=order.order_id)
-        return bool(rows)
+        return bool(certificates(self.ledger, order))
 
     def _look_again(self, job: Job) -> None:
         """Take up a job once more where something of it is there: a crash may have come between a put and its undoing."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from comity.acts.journal import Journal
 from comity.domain import entries as e
 from comity.domain.posting import Certificate
+from comity.domain.standing import certificates
 from comity.duties.purge.jobs import Job
 from comity.duties.scan import Scanned
 from comity.ports import LedgerView, Watch
@@ -27,8 +28,8 @@ class Notary:
     elsewhere: tuple[str, ...]
 
     def rows(self, job: Job, scope: str | None = None, part: int | None = None) -> tuple[Certificate, ...]:
-        """Return the certificates that stand for an order, of one scope and part or of any; oldest first."""
-        rows = self.ledger.rows(Certificate, party=job.order.party, order_id=job.order.order_id)
+        """Return the certificates that count for an order, of one scope and part or of any; oldest first."""
+        rows = certificates(self.ledger, job.order)
         return tuple(row for row in rows if scope in (None, row.scope) and part in (None, row.part))
 
     def enter(self, job: Job, scope: str, scanned: Scanned, unsettled: Sequence[str] = ()) -> int:

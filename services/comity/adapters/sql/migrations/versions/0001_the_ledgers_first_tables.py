@@ -72,7 +72,7 @@ def upgrade() -> None:
         sa.Column("scope", sa.String(), nullable=False),
         sa.Column("found", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_certificate")),
-        sa.UniqueConstraint("certificate_id", name=op.f("uq_certificate_certificate_id")),
+        sa.UniqueConstraint("certificate_id", "kid", name=op.f("uq_certificate_certificate_id_kid")),
     )
     with op.batch_alter_table("certificate", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_certificate_entered"), ["entered"], unique=False)

@@ -256,7 +256,7 @@ class Exchange:
         keys = self.keyring.issue(ADMINISTRATOR), self.keyring.issue(EXCHANGE)
         found(self.journal, self.ledger, self.watch, *keys, known=self._known or self.anchoring.starts > 0)
         self.index_keys.check()
-        look_at_people(self.identity, self.anchoring.starts, self.alarms)
+        look_at_people(self.log, self.ledger, self.identity, self.anchoring.starts, self.alarms)
         self.anchoring.start()
         self.gallery_projection.load()
         self.purge.again()  # before anything can be asked

@@ -15,6 +15,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from comity.adapters.machines import FileMachines
@@ -39,6 +40,7 @@ CREATE TABLE IF NOT EXISTS token (
     kind TEXT NOT NULL, sha256 BLOB NOT NULL, user_id TEXT NOT NULL REFERENCES person, ends_at REAL NOT NULL,
     PRIMARY KEY (kind, sha256)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS about (starts INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS journal_read (next INTEGER NOT NULL);
 """
 _PERSON = "SELECT user_id, name, party, roles FROM person"
 
@@ -95,6 +97,18 @@ class FileIdentity:
             connection.execute("DELETE FROM about")
             connection.execute("INSERT INTO about VALUES (?)", (starts,))
 
+    def read_until(self) -> int:
+        """Return the next position of the journal to read for who was shut out: an older copy brings an older one."""
+        with self._lock:
+            row = self._connection.execute("SELECT next FROM journal_read").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def read_to(self, position: int) -> None:
+        """Remember that position."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM journal_read")
+            connection.execute("INSERT INTO journal_read VALUES (?)", (position,))
+
     def end_all_sessions(self) -> None:
         """End every session and link: some may have been ended already, in a file that is gone."""
         with self._writing() as connection:
@@ -127,10 +141,13 @@ class FileIdentity:
             connection.execute("DELETE FROM token WHERE user_id = ?", (user_id,))
             connection.execute("DELETE FROM person WHERE user_id = ?", (user_id,))
 
-    def end_sessions(self, user_id: UserId) -> int:
-        """End a person's sessions and links; return how many there were."""
+    def end_sessions(self, user_id: UserId, *, begun_before: datetime | None = None) -> int:
+        """End a person's sessions and links, or those that began before a time; return how many there were."""
+        before = float("inf") if begun_before is None else begun_before.timestamp()
+        began = "ends_at - CASE kind WHEN 'link' THEN ? ELSE ? END"
+        query = f"DELETE FROM token WHERE user_id = ? AND {began} < ?"  # noqa: S608 - our own words alone
         with self._writing() as connection:
-            return connection.execute("DELETE FROM token WHERE user_id = ?", (user_id,)).rowcount
+            return connection.execute(query, (user_id, LINK_SECONDS, SESSION_SECONDS, before)).rowcount
 
     def link(self, user_id: UserId) -> str:
         """Return a new token that signs this person in once, within ten minutes. Raises NotFound."""

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from comity.acts.alarms import Alarms
 from comity.acts.register import EXCHANGE, replaces
-from comity.ports import LedgerView
+from comity.duties.people import shut_out_again
+from comity.ports import EventLog, Identity, LedgerView
 from comity.wire.signing import SigningKey
 
 
@@ -22,22 +23,6 @@ class KeysHeld(Protocol):
         ...
 
 
-class PeopleHeld(Protocol):
-    """The people who may sign in, and how many starts their file has seen."""
-
-    def starts(self) -> int:
-        """Return how many starts of the exchange this file has seen."""
-        ...
-
-    def started(self, starts: int) -> None:
-        """Remember a start by its number."""
-        ...
-
-    def end_all_sessions(self) -> None:
-        """End every session and link."""
-        ...
-
-
 def look_at_keys(keyring: KeysHeld, ledger: LedgerView, alarms: Alarms) -> None:
     """Sound an alarm for each signing key that is gone, and for a new one of the exchange itself."""
     for party in keyring.lost():
@@ -48,10 +33,14 @@ def look_at_keys(keyring: KeysHeld, ledger: LedgerView, alarms: Alarms) -> None:
         alarms.sound("key of exchange", what, "If the old file may be in other hands, revoke its key.")
 
 
-def look_at_people(identity: PeopleHeld, starts: int, alarms: Alarms) -> None:
-    """Sound an alarm where the file of people has seen fewer starts than the anchor, and let everybody sign in again."""
-    if identity.starts() < starts:
+def look_at_people(log: EventLog, ledger: LedgerView, identity: Identity, starts: int, alarms: Alarms) -> None:
+    """Shut out again whom the journal shut out; sound an alarm where the file of people is older, and end all its sessions.
+
+    It is older where it was behind the journal, or has seen fewer starts than the anchor (0: there was none).
+    """
+    behind = shut_out_again(log, ledger, identity, from_start=starts == 0)
+    if behind or identity.starts() < starts:
         identity.end_all_sessions()  # some may have been ended in a file that is gone
-        what = "identity.db is gone or older than the last start: who was added, removed or changed since is not in it."
+        what = "identity.db is gone or older than the journal: who was removed since was removed again, who was added is missing."
         alarms.sound("people", what, "Put the newest copy back, or go through `comity user list`. Everybody signs in again.")
     identity.started(starts + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from comity.domain.ids import PartyId, UserId
@@ -87,8 +88,28 @@ class Identity(Protocol):
         """Take a person out again whose addition could not be entered: as if it had not been asked for."""
         ...
 
-    def end_sessions(self, user_id: UserId) -> int:
-        """End a person's sessions and links; return how many there were."""
+    def end_sessions(self, user_id: UserId, *, begun_before: datetime | None = None) -> int:
+        """End a person's sessions and links, or those that began before a time; return how many there were."""
+        ...
+
+    def starts(self) -> int:
+        """Return how many starts of the exchange this file has seen: an older copy has seen fewer."""
+        ...
+
+    def started(self, starts: int) -> None:
+        """Remember a start by its number."""
+        ...
+
+    def end_all_sessions(self) -> None:
+        """End every session and link."""
+        ...
+
+    def read_until(self) -> int:
+        """Return the next position of the journal to read for who was shut out; 0 in a new file."""
+        ...
+
+    def read_to(self, position: int) -> None:
+        """Remember that position."""
         ...
 
     def link(self, user_id: UserId) -> str:

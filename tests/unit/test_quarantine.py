@@ -125,8 +125,9 @@ def test_who_signed_the_very_bytes_is_told_even_if_nobody_can_read_them(refusals
     quarantine(Small(100), refusals, known(other, "CA0010000"), known(signer)).put_aside(
         placed(Entry(b"k", b"\x07garbage", headers)), "undecodable", "no schema"
     )
+    digest = hashlib.sha256(b"\x07garbage").digest()
     assert refusals.of("WI0130000") == (
-        RefusedEntry("comity.enrolments", 2, 7, "WI0130000", "mine-1", "undecodable", "no schema"),
+        RefusedEntry("comity.enrolments", 2, 7, "WI0130000", "mine-1", "undecodable", "no schema", digest),
     )
     assert refusals.of("CA0010000") == ()
 
@@ -150,12 +151,20 @@ def test_nobody_is_told_of_what_he_did_not_sign(refusals: SqlRefusals, headers: 
 
 def test_of_one_partys_refusals_the_newest_are_kept_and_a_place_is_told_once(refusals: SqlRefusals) -> None:
     for position in range(ROWS_MAX + 5):
-        refusals.add(RefusedEntry("comity.enrolments", 0, position, "A", None, "r", "m"))
-    refusals.add(RefusedEntry("comity.enrolments", 0, ROWS_MAX, "A", None, "again", "m"))
+        refusals.add(RefusedEntry("comity.enrolments", 0, position, "A", None, "r", "m", b"%d" % position))
+    refusals.add(RefusedEntry("comity.enrolments", 0, ROWS_MAX, "A", None, "again", "m", b"other"))
     found = refusals.of("A")
     assert len(found) == ROWS_MAX
     assert found[0].position == ROWS_MAX + 4
     assert sum(one.position == ROWS_MAX for one in found) == 1
+
+
+def test_the_same_bytes_appended_again_push_out_nothing(refusals: SqlRefusals) -> None:
+    """Whoever may append can append a party's bytes as often as they like."""
+    for position in range(ROWS_MAX + 5):
+        digest = b"mine" if position == 0 else b"again"
+        refusals.add(RefusedEntry("comity.enrolments", 0, position, "A", None, "r", "m", digest))
+    assert [one.value_sha256 for one in refusals.of("A")] == [b"again", b"mine"]
 
 
 def test_the_first_of_a_batch_behind_a_gap_is_reported(refusals: SqlRefusals) -> None:

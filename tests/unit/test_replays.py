@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,15 +14,17 @@ from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import REPEATS_MAX, SqlLedger
 from comity.domain import entries as e
 from comity.domain import posting as p
-from comity.domain.authority import AGAIN
+from comity.domain.authority import counted_as
 from comity.domain.ids import GrantId, PartyId, UserId
 from comity.domain.judge import Verdict
 from comity.domain.sharing import LASTS_MAX
+from comity.wire.envelope import from_entry
 from histories import Said
 from journals import (
     ADMINISTRATOR,
     BASE,
     COURT,
+    EXCHANGE,
     A,
     B,
     Core,
@@ -30,6 +34,7 @@ from journals import (
     key,
     minutes,
     seal,
+    signed,
     unseal,
 )  # fmt: skip
 
@@ -92,6 +97,27 @@ def test_a_tick_is_known_again_within_one_batch(core: Core) -> None:
     core.append(core.log.held()[place].entry)
     core.apply()
     assert [x.refused.reason for x in core.ledger.refusals() if x.refused] == ["repeated"]
+
+
+def test_a_tick_that_was_void_never_counts(core: Core) -> None:
+    """It was ahead of the log when it was entered; the log has come there since."""
+    ticked(core, 100)
+    void = core.say(e.ClockTicked(core.now + timedelta(seconds=30)))
+    assert again(core, void) == "repeated"  # at once: neither counts
+    core.tick(core.now + timedelta(seconds=100))
+    before = clock(core)
+    assert again(core, void) == "repeated"
+    assert clock(core) == before
+
+
+def test_of_ticks_that_count_nothing_more_is_remembered(sql: SqlLedger) -> None:
+    """There are three million a year: each has a row already."""
+    sql.reset()
+    core = Core(sql).found()
+    entry = core.log.held()[ticked(core, 30)[-1]].entry
+    core.apply()
+    digest = hashlib.sha256(entry.value or b"").digest()
+    assert sql.seen("exchange", str(counted_as(e.ClockTicked(core.now), key("exchange").kid, digest))) is None
 
 
 def test_a_ruling_that_somebody_appends_again_reckons_nothing_anew(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +183,24 @@ def test_a_grant_that_was_refused_does_not_lie_in_wait(core: Core) -> None:
     assert core.verdict(1, B) is Verdict.NOT_GRANTED
 
 
+def test_a_key_that_was_refused_before_its_party_was_there_does_not_lie_in_wait(core: Core) -> None:
+    new, party = key("court-9"), PartyId("court-9")
+    said = e.KeyRegistered(new.kid, party, e.Role.COURT, new.public_bytes)
+    place = core.say(said, ADMINISTRATOR)
+    core.say(e.CourtRegistered(party, "Court 9"), ADMINISTRATOR)
+    assert again(core, place) == "refused-before"
+    core.say(replace(said, act_id="another"), ADMINISTRATOR)
+    core.apply()
+    assert new.kid in {row.key_id for row in core.ledger.signing_keys()}
+
+
+@pytest.mark.parametrize("of", [0, 1, 2])
+def test_what_registers_a_party_or_a_key_is_repeated_like_anything_else(core: Core, of: int) -> None:
+    kinds = (e.AgencyRegistered, e.CourtRegistered, e.KeyRegistered)
+    held = (one.position for one in core.log.held() if isinstance(from_entry(one.entry).event, kinds[of]))
+    assert again(core, next(held)) == "repeated"
+
+
 @pytest.mark.parametrize("harm", ["forged", "elsewhere", "renamed"])
 def test_what_its_signer_did_not_say_so_takes_no_id(core: Core, harm: str) -> None:
     """Else anybody could use up a court's ids."""
@@ -172,17 +216,46 @@ def test_what_is_said_of_people_counts_once(core: Core) -> None:
     assert again(core, place) == "repeated"
 
 
-@pytest.mark.parametrize("good", [True, False])
-def test_repeats_push_no_other_refusal_out(sql: SqlLedger, *, good: bool) -> None:
-    """What a party must mend stays in sight, however often somebody appends its words again."""
+@pytest.mark.parametrize("what", ["taken", "refused", "barred", "renamed", "cut"])
+def test_repeats_push_no_other_refusal_out(sql: SqlLedger, what: str) -> None:
+    """What a party must mend stays in sight, however often somebody appends its words again, under whatever headers."""
     sql.reset()
     core = Core(sql).found()
     wrong = core.say(grant("g9", B, A), A)
-    place = core.say(grant("g1", A if good else B), A)
-    entry = core.log.held()[place].entry
-    for _ in range(1_200):
-        core.append(entry)
+    said = {"refused": grant("g1", B, A), "barred": e.TicksVoided(1, 2, "not ours to say")}
+    entry = signed(said.get(what, grant("g1")), A)
+    core.append(entry)
+    for number in range(1_200):
+        headers = dict(entry.headers)
+        if what == "renamed":
+            headers["ce_id"] = b"x%d" % number
+        elif what == "cut":
+            headers["ce_time"] = b"never"
+        core.append(replace(entry, headers=tuple(headers.items())))
     core.apply()
     told = core.ledger.refusals(A)
-    assert [x.position for x in told if x.refused and x.refused.reason not in AGAIN] == ([wrong] if good else [place, wrong])
-    assert len(told) == REPEATS_MAX + (1 if good else 2)
+    assert wrong in {one.position for one in told}
+    assert len(told) == REPEATS_MAX + (2 if what in said else 1)
+
+
+def test_nor_do_ticks_each_appended_again_once(sql: SqlLedger) -> None:
+    sql.reset()
+    core = Core(sql).found()
+    wrong = core.say(grant("g9"), EXCHANGE)
+    for place in ticked(core, 12_000):
+        core.append(core.log.held()[place].entry)
+    core.apply()
+    told = core.ledger.refusals(EXCHANGE)
+    assert wrong in {one.position for one in told}
+    assert len(told) == REPEATS_MAX + 1
+
+
+def test_a_second_attempt_in_other_words_is_no_repeat(sql: SqlLedger) -> None:
+    sql.reset()
+    core = Core(sql).found()
+    places = [core.say(seal("o1", mode=mode), COURT) for mode in ("DESTROY", "ANNOTATE")]  # of nothing: refused
+    for _ in range(1_200):
+        core.append(core.log.held()[places[0]].entry)
+    core.apply()
+    told = {one.position: one.refused.reason for one in core.ledger.refusals(str(COURT)) if one.refused}
+    assert [told[place] for place in places] == ["no-target", "refused-before"]

@@ -70,10 +70,10 @@ class Orders:
         if (stands := registered_at(self._ledger, envelope.event)) is not None:
             digest = hashlib.sha256(envelope.value).hexdigest()
             return OrderReceipt(_name(envelope), stands, digest, 0, repeated=True)
-        if (refusal := refuse_party(envelope.event, known_parties(self._ledger))) is not None:
-            raise Conflict(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
         if (before := self._before(envelope, key)) is not None:
             return before
+        if (refusal := refuse_party(envelope.event, known_parties(self._ledger))) is not None:
+            raise Conflict(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
         refusal = refuse_named(envelope.event, key.party, key.key_id, self._ledger, self._ledger.progress().next)
         if refusal is not None:
             kind = NotFound if refusal.reason.startswith("no-such-") else Conflict
@@ -107,7 +107,7 @@ class Orders:
             return None
         if taken.refused:
             message = f"An event with this id was refused at position {taken.position}."
-            raise Conflict(message, advice="See your refusals; enter it anew, under a new id.", reason=REFUSED_BEFORE)
+            raise Conflict(message, advice="Say it anew, under a new id: act_id, where it has no other.", reason=REFUSED_BEFORE)
         if isinstance(envelope.event, LOOSENING) and voided(taken.kid, taken.position, self._ledger.rows(Revocation)):
             raise Conflict(VOID_NAME.message, advice="Give it a new id.", reason=VOID_NAME.reason)
         if taken.value_sha256 != digest:

@@ -21,7 +21,7 @@ from comity.wire.signing import SigningKey, key_id
 
 WAIT_SECONDS = 10.0
 FOUND_SECONDS = 60.0  # a broker that has just been made may take a while for its first entry
-ID_BYTES = 12  # of an exchange's id: no two exchanges ever draw the same
+ID_BYTES = 12  # of an exchange's id, and of an act's: no two are ever drawn alike
 ADMINISTRATOR, EXCHANGE = PartyId("administrator"), PartyId("exchange")
 
 
@@ -48,7 +48,7 @@ def found(
     _refuse_revoked(ledger, exchange)
     if not ledger.rows(Key, key_id=exchange.kid):
         journal.enter(e.PolicyAdopted(digest()), key=ADMINISTRATOR, signer=administrator)
-        own_key = e.KeyRegistered(exchange.kid, EXCHANGE, e.Role.EXCHANGE, exchange.public_bytes)
+        own_key = _registered(exchange.kid, EXCHANGE, e.Role.EXCHANGE, exchange.public_bytes)
         position = journal.enter(own_key, key=ADMINISTRATOR, signer=administrator).position
         _applied(watch, position, FOUND_SECONDS)
         _entered(ledger, position)
@@ -110,6 +110,11 @@ def check_name(name: str) -> None:
     _check(registration.improper_name(name))
 
 
+def _registered(kid: KeyId, party: PartyId, role: e.Role, public_key: bytes) -> e.KeyRegistered:
+    """Return a registration in words of its own: the same were refused before, perhaps, and never count (rule 10)."""
+    return e.KeyRegistered(kid, party, role, public_key, secrets.token_hex(ID_BYTES))
+
+
 def _check(fault: registration.Fault | None) -> None:
     if fault is not None:
         raise InvalidInput(fault.message, advice=fault.advice)
@@ -161,7 +166,7 @@ class Register:
         if again and (held := self._held(party, public_key, kid)) is not None:
             return held
         own = self._check_key(public_key, kid)
-        return self._enter(e.KeyRegistered(own, party, role, public_key), party)
+        return self._enter(_registered(own, party, role, public_key), party)
 
     def revoke(self, kid: KeyId, void_from: int | None = None, *, again: bool = False) -> int:
         """End a key; with ``void_from`` its unseals, lifts and grants from that position on never counted (rule 13).

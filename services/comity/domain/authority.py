@@ -28,7 +28,6 @@ REFUSED_BEFORE = "refused-before"
 VOID_NAME = Refusal(
     "void-name", "What bears this id never counted: its key was revoked from before it. Enter it anew, under a new id."
 )
-AGAIN = (REPEATED, REFUSED_BEFORE, VOID_NAME.reason)  # reasons that anybody can bring about, as often as they like
 
 
 def refuse(entry: e.Event, key: Key | None, *, founded: bool) -> Refusal | None:
@@ -119,6 +118,7 @@ def counted_as(entry: e.Event, kid: KeyId, value_sha256: bytes) -> str | None:
     """Return the id under which this counts once for ever (rule 10), or None where its rows say so by themselves.
 
     Its own id, or else the key and the digest: the same words by the same key again are a repeat. A blank keeps the two apart.
+    Of ticks only those that are void are remembered so: the others are known by their rows.
     """
     own = event_id(entry)
     if own is None and isinstance(entry, COUNTED_BY_DIGEST):
@@ -131,4 +131,8 @@ def takes_refused(entry: e.Event) -> bool:
     return not isinstance(entry, e.ShareRevoked | e.KeyRevoked)
 
 
-COUNTED_BY_DIGEST = (e.ShareRevoked, e.KeyRevoked, e.TicksVoided, e.ClockConfirmed)
+COUNTED_BY_DIGEST = (
+    e.ShareRevoked,
+    *(e.AgencyRegistered, e.CourtRegistered, e.KeyRegistered, e.KeyRevoked),
+    *(e.ClockTicked, e.TicksVoided, e.ClockConfirmed),
+)

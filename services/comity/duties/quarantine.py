@@ -53,10 +53,9 @@ class Quarantine:
                 logger.warning("quarantine takes less", place=_where(placed), why=error.kind)
         stream, signer = placed.stream, self._signer(placed.entry)
         if signer and stream.topic is not Topic.JOURNAL:  # the ledger itself tells of the journal's
-            event_id = said_id(placed.entry)
-            self.refusals.add(
-                RefusedEntry(str(stream.topic), stream.partition, placed.position, signer, event_id, reason, message[:TEXT_MAX])
-            )
+            event_id, digest = said_id(placed.entry), hashlib.sha256(placed.entry.value or b"").digest()
+            where = (str(stream.topic), stream.partition, placed.position)
+            self.refusals.add(RefusedEntry(*where, signer, event_id, reason, message[:TEXT_MAX], digest))
 
     def _signer(self, entry: Entry) -> str:
         """Return the party whose key, in force or not, signed these very bytes; empty where that cannot be told."""

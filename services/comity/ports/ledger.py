@@ -193,7 +193,10 @@ class Rejections(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RefusedEntry:
-    """An entry of another topic than the journal that was put aside, for whoever signed it: where it stood, and why."""
+    """An entry of another topic than the journal that was put aside, for whoever signed it: where it stood, and why.
+
+    ``value_sha256``: of the bytes that were signed, which anybody may append again.
+    """
 
     topic: str
     partition: int
@@ -202,13 +205,14 @@ class RefusedEntry:
     event_id: str | None
     reason: str
     message: str
+    value_sha256: bytes
 
 
 class Refusals(Protocol):
     """What was put aside of a party's entries, for the party; the journal's own are the ledger's."""
 
     def add(self, refusal: RefusedEntry) -> None:
-        """Remember a refusal; the same place again replaces it. The newest 1,000 of a party are kept."""
+        """Remember a refusal; the same place replaces it, and so do the same bytes. The newest 1,000 of a party are kept."""
         ...
 
     def of(self, signer: str) -> tuple[RefusedEntry, ...]:

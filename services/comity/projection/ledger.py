@@ -147,11 +147,12 @@ class LedgerProjection:
     def _without_effect(self, placed: Placed, refusal: Refusal) -> Posted:
         """Keep a refusal for whoever's registered key, in force or not, signed the bytes; for nobody where that is not told."""
         signer, own = signer_of(placed.entry, self._keys.of), said_id(placed.entry)
+        digest = hashlib.sha256(placed.entry.value or b"").digest()
         if signer is None:
-            return Posted(placed.position, "", refused=refusal, event_id=own)
+            return Posted(placed.position, "", refused=refusal, event_id=own, value_sha256=digest)
         if refusal.reason == UNKNOWN_KEY and signer.holds(placed.position):
             refusal = Refusal(UNKNOWN_KEY, f"The key that signed this is registered as {signer.key_id}: name it so, as kid.")
-        return Posted(placed.position, signer.party, refused=refusal, event_id=own)
+        return Posted(placed.position, signer.party, refused=refusal, event_id=own, value_sha256=digest)
 
     def _refuse(self, envelope: Envelope, key: Key | None) -> Refusal | None:
         event = envelope.event
@@ -199,7 +200,8 @@ class LedgerProjection:
         own = counted_as(event, signer.kid, digest)
         before = pending.taken(signer.party, own) if own is not None else None
         if before is not None:
-            return Posted(placed.position, signer.party, refused=self._again(event, before, digest), event_id=event_id(event))
+            repeat = self._again(event, before, digest)
+            return Posted(placed.position, signer.party, refused=repeat, event_id=event_id(event), value_sha256=digest)
         taken = Posted(placed.position, signer.party, taken=own, value_sha256=digest, kid=signer.kid)
         refusal = self._refuse_terms(event, key, placed, pending)
         if refusal is not None:
@@ -212,12 +214,14 @@ class LedgerProjection:
             return replace(taken, refused=Refusal(error.reason, error.message))
         for change in changes:
             self._learn(change, placed.position)
-        return replace(taken, changes=changes)
+        counts = isinstance(event, e.ClockTicked) and changes  # known by its row; one that is void is remembered as said
+        return replace(taken, changes=changes, taken=None if counts else own)
 
     def _again(self, event: e.Event, before: Taken, digest: bytes) -> Refusal:
         """Say why what was entered before counts nothing the second time (rule 10)."""
         if before.refused:
-            return Refusal(REFUSED_BEFORE, f"This was refused at position {before.position}. Enter it anew, under a new id.")
+            advice = "Say it anew, under a new id or in other words."
+            return Refusal(REFUSED_BEFORE, f"This was refused at position {before.position}. {advice}")
         if isinstance(event, LOOSENING) and voided(before.kid, before.position, self._keys.revocations):
             return VOID_NAME
         if before.value_sha256 == digest:

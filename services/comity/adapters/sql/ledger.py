@@ -12,13 +12,30 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, Table, and_, bindparam, delete, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    Engine,
+    Exists,
+    FromClause,
+    RowMapping,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as insert_or_nothing
 
 from comity.adapters.sql.snapshot import snapshot
 from comity.adapters.sql.tables import APPLIED, REFUSED, SEEN, TABLES
 from comity.domain import posting as p
-from comity.domain.authority import AGAIN, Refusal
+from comity.domain.authority import REPEATED, Refusal
 from comity.domain.clock import Stretch
 from comity.domain.entries import Role
 from comity.domain.ids import END, OrderName, RecordId
@@ -64,6 +81,18 @@ TICKS_BEFORE = select(*_columns(p.Tick)).where(T.c.entered < bindparam("position
 TICKS_FROM = select(*_columns(p.Tick)).where(T.c.entered >= bindparam("position")).order_by(T.c.entered)
 KEYS = select(*_columns(p.Key)).where(K.c.role == bindparam("role"))
 FOUND = select(X.c.record_id).where(X.c.target.in_(_some("targets"))).distinct()
+
+
+def _stood(table: FromClause) -> Exists:
+    """Say whether its signer's same bytes stand before a refused entry: anybody can append them again."""
+    same = (table.c[name] == bindparam(name, type_=table.c[name].type) for name in ("signer", "value_sha256"))
+    before = table.c.position < bindparam("position", type_=BigInteger)
+    return select(table.c.position).where(*same, before).exists()
+
+
+AGAIN = or_(bindparam("repeats", type_=Boolean), _stood(SEEN), _stood(REFUSED.alias("before")))
+TOLD = {c.name: bindparam(c.name, type_=c.type) for c in REFUSED.c if c.name != "again"}
+REFUSE = insert_or_nothing(REFUSED).values(**TOLD, again=AGAIN).on_conflict_do_nothing()
 
 
 class SqlLedger:
@@ -209,8 +238,8 @@ class SqlLedger:
         """Return the newest entries that had no effect; of repeats fewer, since anybody can append them again."""
         query = select(REFUSED).order_by(REFUSED.c.position.desc())
         query = query if signer is None else query.where(REFUSED.c.signer == signer)
-        repeat = REFUSED.c.reason.in_(AGAIN)
-        found = self._refused(query.where(~repeat).limit(REFUSALS_MAX)) + self._refused(query.where(repeat).limit(REPEATS_MAX))
+        again = REFUSED.c.again
+        found = self._refused(query.where(~again).limit(REFUSALS_MAX)) + self._refused(query.where(again).limit(REPEATS_MAX))
         return tuple(sorted(found, key=lambda one: one.position, reverse=True))
 
     def refusals_between(self, first: int, next_: int) -> tuple[Posted, ...]:
@@ -330,6 +359,8 @@ def _execute(connection: Connection, posted: Sequence[Posted]) -> None:
             "event_id": x.event_id,
             "reason": x.refused.reason,
             "message": x.refused.message,
+            "value_sha256": x.value_sha256,
+            "repeats": x.refused.reason == REPEATED,
         }
         for x in posted
         if x.refused
@@ -346,9 +377,10 @@ def _execute(connection: Connection, posted: Sequence[Posted]) -> None:
         for x in posted
         if x.taken
     ]
-    for table, rows in ((REFUSED, refused), (SEEN, taken)):
-        if rows:
-            connection.execute(insert_or_nothing(table).on_conflict_do_nothing(), rows)
+    if taken:
+        connection.execute(insert_or_nothing(SEEN).on_conflict_do_nothing(), taken)
+    if refused:
+        connection.execute(REFUSE, refused)
 
 
 def _flush(connection: Connection, waiting: dict[Table, list[dict[str, Any]]]) -> None:

@@ -22,12 +22,17 @@ class SqlRefusals:
         self._engine = engine
 
     def add(self, refusal: RefusedEntry) -> None:
-        """Remember a refusal; the same place again replaces it. The newest 1,000 of a party are kept."""
+        """Remember a refusal; the same place again replaces it, and so do the same bytes.
+
+        The newest 1,000 of a party are kept: else anybody who appends a party's bytes again pushed out what it must mend.
+        """
         values = asdict(refusal)
         row = insert(PUT_ASIDE).values(**values)
         mine = PUT_ASIDE.c.signer == refusal.signer
+        same = (mine, PUT_ASIDE.c.topic == refusal.topic, PUT_ASIDE.c.value_sha256 == refusal.value_sha256)
         newest = select(PUT_ASIDE.c.place).where(mine).order_by(PUT_ASIDE.c.place.desc()).limit(ROWS_MAX)
         with self._engine.begin() as connection:
+            connection.execute(delete(PUT_ASIDE).where(*same))
             connection.execute(row.on_conflict_do_update(index_elements=["topic", "partition", "position"], set_=values))
             connection.execute(delete(PUT_ASIDE).where(mine, PUT_ASIDE.c.place.not_in(newest)))
 

@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import Engine, LargeBinary
 from sqlalchemy.dialects import sqlite
 
-from comity.adapters.sql.tables import TABLES, Moment, Word, Words
+from comity.adapters.sql.columns import Moment, Word, Words
+from comity.adapters.sql.tables import TABLES
 from comity.domain import posting as p
 from comity.domain.ids import RecordId
 from comity.domain.judge import Facts

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Dialect, Index, LargeBinary, String, Table, UniqueConstraint
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import BigInteger, Index, LargeBinary, Table, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from comity.adapters.sql.columns import Moment, Word, Words
 from comity.domain import posting as p
 from comity.domain.entries import RecordClass, Role
 from comity.domain.ids import END
@@ -20,62 +18,6 @@ SQLModel.metadata.naming_convention = {
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware time, kept in UTC as microseconds since the epoch; naive times are refused."""
-
-    impl, cache_ok = BigInteger, True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Refuse naive times."""
-        del dialect
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a naive time cannot be kept")
-        return round(value.timestamp() * 1_000_000)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        """Return an aware time in UTC."""
-        del dialect
-        return None if value is None else datetime.fromtimestamp(value / 1_000_000, UTC)
-
-
-class Words(TypeDecorator[tuple[str, ...]]):
-    """A short tuple of words, as JSON."""
-
-    impl, cache_ok = String, True
-
-    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str:
-        """Write the words."""
-        del dialect
-        return json.dumps(list(value or ()))
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...]:
-        """Read the words."""
-        del dialect
-        return tuple(json.loads(value or "[]"))
-
-
-class Word(TypeDecorator[StrEnum]):
-    """One word of a closed list."""
-
-    impl, cache_ok = String, True
-
-    def __init__(self, words: type[StrEnum]) -> None:
-        super().__init__(40)
-        self.words = words
-
-    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:
-        """Write the word."""
-        del dialect
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
-        """Read the word."""
-        del dialect
-        return None if value is None else self.words(value)
 
 
 class Fact(SQLModel):
@@ -300,6 +242,7 @@ class Certificate(Fact, table=True):
 class Seen(SQLModel, table=True):
     """What counts once and was taken, by verified signer and event id, for ever (rule 10)."""
 
+    __table_args__ = (Index(None, "value_sha256", "signer", "position"),)
     signer: str = Field(primary_key=True)
     event_id: str = Field(primary_key=True)
     value_sha256: bytes = Field(sa_type=LargeBinary)
@@ -309,13 +252,20 @@ class Seen(SQLModel, table=True):
 
 
 class Refused(SQLModel, table=True):
-    """Entries that had no effect, and why."""
+    """Entries that had no effect, and why; ``again``: what their signer had said before stood in the journal already."""
 
+    __table_args__ = (
+        Index(None, "signer", "again", "position"),
+        Index(None, "again", "position"),
+        Index(None, "value_sha256", "signer", "position"),
+    )
     position: int = Field(primary_key=True, sa_type=BigInteger)
     signer: str
     event_id: str | None = None
     reason: str
     message: str
+    value_sha256: bytes = Field(sa_type=LargeBinary)
+    again: bool
 
 
 class Applied(SQLModel, table=True):
@@ -366,6 +316,7 @@ class PutAside(SQLModel, table=True):
     event_id: str | None = None
     reason: str
     message: str
+    value_sha256: bytes = Field(sa_type=LargeBinary)
 
 
 METADATA = SQLModel.metadata

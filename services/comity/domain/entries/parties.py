@@ -42,6 +42,7 @@ class KeyRegistered:
     party: PartyId
     role: Role
     public_key: bytes
+    act_id: str = ""  # drawn: what was refused once can be said again
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,7 @@ def upgrade() -> None:
         sa.Column("event_id", sa.String(), nullable=True),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("message", sa.String(), nullable=False),
+        sa.Column("value_sha256", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_put_aside")),
         sa.UniqueConstraint("topic", "partition", "position", name=op.f("uq_put_aside_topic_partition_position")),
     )
@@ -209,8 +210,17 @@ def upgrade() -> None:
         sa.Column("event_id", sa.String(), nullable=True),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("message", sa.String(), nullable=False),
+        sa.Column("value_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("again", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("position", name=op.f("pk_refused")),
     )
+    with op.batch_alter_table("refused", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_refused_again_position"), ["again", "position"], unique=False)
+        batch_op.create_index(batch_op.f("ix_refused_signer_again_position"), ["signer", "again", "position"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_refused_value_sha256_signer_position"), ["value_sha256", "signer", "position"], unique=False
+        )
+
     op.create_table(
         "rejected",
         sa.Column("place", sa.Integer(), nullable=False),
@@ -327,6 +337,11 @@ def upgrade() -> None:
         sa.Column("refused", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("signer", "event_id", name=op.f("pk_seen")),
     )
+    with op.batch_alter_table("seen", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_seen_value_sha256_signer_position"), ["value_sha256", "signer", "position"], unique=False
+        )
+
     op.create_table(
         "share_grant",
         sa.Column("place", sa.Integer(), nullable=False),
@@ -454,6 +469,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_share_grant_entered"))
 
     op.drop_table("share_grant")
+    with op.batch_alter_table("seen", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_seen_value_sha256_signer_position"))
+
     op.drop_table("seen")
     with op.batch_alter_table("search", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_search_entered"))
@@ -481,6 +499,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_rejected_owner"))
 
     op.drop_table("rejected")
+    with op.batch_alter_table("refused", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_refused_value_sha256_signer_position"))
+        batch_op.drop_index(batch_op.f("ix_refused_signer_again_position"))
+        batch_op.drop_index(batch_op.f("ix_refused_again_position"))
+
     op.drop_table("refused")
     with op.batch_alter_table("record", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_record_entered"))

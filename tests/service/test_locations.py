@@ -197,7 +197,7 @@ def test_the_desk_leads_to_an_order_whose_number_has_a_slash(house: House) -> No
     assert slashed(house, web, "2026CF000802", "2026/CF/802").status_code == 201
     page = web.get("/desk/orders")
     assert page.status_code == 200
-    (link,) = [part.split('"')[0] for part in page.text.split('href="') if "802" in part.split('"')[0]]
+    (link,) = [part.split('"')[0] for part in page.text.split('href="') if "CF%2F802" in part.split('"')[0]]
     receipt = web.get(link)
     assert receipt.status_code == 200
     assert web.get(f"{link}/receipt.json").json()["order_id"] == "2026/CF/802"

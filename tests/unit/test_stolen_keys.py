@@ -247,3 +247,28 @@ def test_a_certificate_by_a_stolen_key_attests_nothing_and_the_next_key_attests_
     core.say(said, "new")
     core.apply()
     assert [row.kid for row in certificates(core.ledger, order)] == [key("new").kid]
+
+
+def test_an_order_that_a_key_ended_before_is_not_ended_by_it_again(core: Core) -> None:
+    """Else a court's key could make each judgement of a record read a thousand lifts."""
+    core.say(seal("o1", 1), COURT)
+    core.say(seal("o2", 1), COURT)
+    core.say(unseal("u1", "o1"), COURT)
+    core.say(unseal("u2", "o1"), COURT)
+    assert refusals(core) == ["ended-before"]
+    core.say(unseal("u3", "o1", "o2"), COURT)  # it ends one more
+    core.apply()
+    core.say(unseal("u4", "o1", "o2"), COURT)
+    assert refusals(core) == ["ended-before", "ended-before"]
+    assert len(core.ledger.rows(p.Lift)) == 2
+    assert core.verdict(1) is STANDS
+
+
+def test_what_a_void_lift_had_ended_another_key_ends(core: Core) -> None:
+    core.say(seal("o1", 1), COURT)
+    place = core.say(unseal("u1", "o1"), COURT)
+    core.say(of("next", COURT, e.Role.COURT), ADMINISTRATOR)
+    revoked(core, COURT, place)
+    assert core.verdict(1) is SUPPRESSED
+    core.say(unseal("u2", "o1"), "next")
+    assert core.verdict(1) is STANDS

@@ -271,7 +271,7 @@ IDENTITY: dict[type[Row], tuple[str, ...]] = {
     Record: ("record_id", "version", "kid"),  # what a stolen key admitted is admitted again by the next
     Index: ("record_id", "target"),
     Suppression: ("entered_by", "order_id", "target"),  # another signer's order of the same number is another order (rule 10)
-    Lift: ("entered", "party", "order_id"),
+    Lift: ("party", "order_id", "kid"),  # of one key's lifts of an order the first alone can ever matter
     Grant: ("owner", "grant_id"),
     Tick: ("entered",),
     Ruling: ("entered",),

@@ -9,7 +9,7 @@ from typing import Protocol
 from comity.domain import entries as e
 from comity.domain.authority import REPEATED, Refusal
 from comity.domain.ids import END, KeyId, OrderName, PartyId, RecordId
-from comity.domain.rows import Certificate, Grant, Key, Record, Revocation, Row, RowT, Suppression
+from comity.domain.rows import Certificate, Grant, Key, Lift, Record, Revocation, Row, RowT, Suppression
 
 LOOSENING = (*e.Lift.__args__, e.ShareGranted)  # what a revocation that reaches back makes void (rule 13)
 
@@ -30,7 +30,7 @@ class Held(Protocol):
         ...
 
     def rows(self, kind: type[RowT], /, **where: str | int) -> Sequence[RowT]:
-        """Return all rows of one kind with these values: grants, keys and revocations are asked for."""
+        """Return all rows of one kind with these values: grants, lifts, keys and revocations are asked for."""
         ...
 
 
@@ -54,7 +54,8 @@ def refuse_named(entry: e.Event, party: PartyId, kid: KeyId, held: Held, at: int
         case e.KeyRevoked():
             return _refuse_revocation(entry, kid, held)
         case e.ProvisionalSealLifted() | e.RecordsUnsealed():
-            return next(filter(None, (_refuse_end(entry, name, held) for name in entry.ends)), None)
+            refused = next(filter(None, (_refuse_end(entry, name, held) for name in entry.ends)), None)
+            return refused or _refuse_again(entry, kid, held)
         case e.RecordsAdmitted():
             return _refuse_owner(entry, held, at)
         case _:
@@ -117,6 +118,14 @@ def _refuse_end(lift: e.Lift, name: OrderName, held: Held) -> Refusal | None:
     if order.kind == "seal" and isinstance(lift, e.ProvisionalSealLifted):
         return Refusal("not-provisional", f"{name.order_id} is no provisional seal: an unseal ends it.")
     return None
+
+
+def _refuse_again(lift: e.Lift, kid: KeyId, held: Held) -> Refusal | None:
+    """Refuse what this key ended before, all of it: every row of it would be read by each judgement of a record."""
+    before = [row for name in lift.ends for row in held.rows(Lift, party=name.party, order_id=name.order_id, kid=kid)]
+    if {(row.party, row.order_id) for row in before} != {(name.party, name.order_id) for name in lift.ends}:
+        return None
+    return Refusal("ended-before", f"This key ended it before, by {before[-1].lift_id}: another lift would do nothing.")
 
 
 def _refuse_owner(entry: e.RecordsAdmitted, held: Held, at: int) -> Refusal | None:

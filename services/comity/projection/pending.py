@@ -9,7 +9,7 @@ from datetime import datetime
 from comity.domain.ids import KeyId, OrderName, RecordId
 from comity.domain.log import Placed
 from comity.domain.posting import Enter
-from comity.domain.rows import Grant, Key, Record, Revocation, Row, RowT, Suppression, Tick
+from comity.domain.rows import Grant, Key, Lift, Record, Revocation, Row, RowT, Suppression, Tick
 from comity.ports import Ledger, Posted, Taken
 
 
@@ -31,6 +31,7 @@ class Pending:
         self._taken: dict[tuple[str, str], Taken] = {}
         self._orders: dict[OrderName, Suppression] = {}
         self._grants: list[Grant] = []
+        self._lifts: dict[tuple[str, str], list[Lift]] = {}
         self._ticks: dict[tuple[KeyId, datetime], int] = {}
         self._versions: dict[RecordId, list[Record]] = {}
 
@@ -71,7 +72,7 @@ class Pending:
         return [row for record in records for row in self._versions[record]]
 
     def rows(self, kind: type[RowT], /, **where: str | int) -> Sequence[RowT]:
-        """Return all rows of one kind with these values: of grants, keys and revocations alone."""
+        """Return all rows of one kind with these values: of grants, lifts, keys and revocations alone."""
         held: Iterable[Row]
         if kind is Key:
             held = self._keys.of.values()
@@ -79,6 +80,8 @@ class Pending:
             held = self._keys.revocations
         elif kind is Grant:
             held = (*self._ledger.rows(Grant, **where), *self._grants)
+        elif kind is Lift:
+            held = (*self._ledger.rows(Lift, **where), *self._lifts.get((str(where["party"]), str(where["order_id"])), ()))
         else:
             raise TypeError(f"{kind.__name__} is not asked for before it is committed")
         return tuple(
@@ -90,6 +93,8 @@ class Pending:
             self._orders.setdefault(OrderName(row.entered_by, row.order_id), row)
         elif isinstance(row, Grant):
             self._grants.append(row)
+        elif isinstance(row, Lift):
+            self._lifts.setdefault((row.party, row.order_id), []).append(row)
         elif isinstance(row, Tick) and row.tick and row.at is not None:
             self._ticks[row.kid, row.at] = row.entered
         elif isinstance(row, Record):

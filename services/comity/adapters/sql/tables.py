@@ -126,7 +126,7 @@ class Suppression(Fact, table=True):
 class Lift(Fact, table=True):
     """Orders that unseals and lifts end, each a row of its own."""
 
-    __table_args__ = _unique(p.Lift, Index(None, "party", "order_id"))
+    __table_args__ = _unique(p.Lift)
     lift_id: str
     lifted_by: str
     party: str

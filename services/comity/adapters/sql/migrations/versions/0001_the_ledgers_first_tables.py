@@ -145,11 +145,10 @@ def upgrade() -> None:
         sa.Column("authority", sa.String(), nullable=False),
         sa.Column("clerk", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_lift")),
-        sa.UniqueConstraint("entered", "party", "order_id", name=op.f("uq_lift_entered_party_order_id")),
+        sa.UniqueConstraint("party", "order_id", "kid", name=op.f("uq_lift_party_order_id_kid")),
     )
     with op.batch_alter_table("lift", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_lift_entered"), ["entered"], unique=False)
-        batch_op.create_index(batch_op.f("ix_lift_party_order_id"), ["party", "order_id"], unique=False)
 
     op.create_table(
         "preview",
@@ -518,7 +517,6 @@ def downgrade() -> None:
 
     op.drop_table("preview")
     with op.batch_alter_table("lift", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_lift_party_order_id"))
         batch_op.drop_index(batch_op.f("ix_lift_entered"))
 
     op.drop_table("lift")

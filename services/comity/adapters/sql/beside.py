@@ -14,11 +14,11 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from comity.adapters.sql import ages
+from comity.adapters.sql.ages import OPENED
 from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import SqlLedger
 from comity.adapters.sql.tables import APPLIED, REFUSED, SEEN, TABLES
-
-SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 
 class LedgerBeside:
@@ -66,11 +66,12 @@ class LedgerBeside:
                     f"INSERT INTO main.{table.name} ({columns}) SELECT {columns} FROM beside.{table.name}"  # noqa: S608
                 )
             connection.execute(f"UPDATE main.{APPLIED.name} SET epoch = ?", ((epochs[0] or 0) + 1,))  # noqa: S608
+            connection.execute(f"DELETE FROM main.{OPENED.name}")  # noqa: S608 - our own names
+            connection.execute(f"INSERT INTO main.{OPENED.name} SELECT epoch FROM main.{APPLIED.name}")  # noqa: S608
             connection.execute("COMMIT")
         except BaseException:
             connection.rollback()
             raise
 
     def _remove(self) -> None:
-        for suffix in SUFFIXES:
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        ages.remove(self._path)

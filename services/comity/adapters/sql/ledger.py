@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as insert_or_nothing
 
+from comity.adapters.sql import ages
 from comity.adapters.sql.snapshot import snapshot
 from comity.adapters.sql.tables import APPLIED, REFUSED, SEEN, TABLES
 from comity.domain import posting as p
@@ -267,7 +268,9 @@ class SqlLedger:
                 .on_conflict_do_nothing()
             )
             connection.execute(update(APPLIED).values(epoch=APPLIED.c.epoch + 1))
+            ages.opened(connection)
             progress = _progress(connection)
+        ages.settle(self._engine)
         if progress.topic_id != topic_id:
             raise Halted(
                 "The ledger was made from another journal than this one.",

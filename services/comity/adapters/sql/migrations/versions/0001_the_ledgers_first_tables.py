@@ -151,6 +151,11 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_lift_entered"), ["entered"], unique=False)
 
     op.create_table(
+        "opened",
+        sa.Column("epoch", sa.Integer(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("epoch", name=op.f("pk_opened")),
+    )
+    op.create_table(
         "preview",
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("entered", sa.BigInteger(), nullable=False),
@@ -516,6 +521,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_preview_entered"))
 
     op.drop_table("preview")
+    op.drop_table("opened")
     with op.batch_alter_table("lift", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_lift_entered"))
 

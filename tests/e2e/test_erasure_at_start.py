@@ -105,3 +105,42 @@ def test_a_template_that_was_put_too_late_goes_at_the_next_start(home: Path, fac
         assert len(exchange.gallery) == 0
         settle(exchange)
         assert kept_of(exchange, record) == {}
+
+
+def test_what_is_put_back_file_by_file_is_destroyed_by_the_next_sweep(home: Path, tmp_path: Path, faces: RememberedFaces) -> None:
+    """A copy by ``photos/*`` leaves the newer mark where it is, so no start does the erasure again."""
+    with running(home, faces) as exchange:
+        record, _ = enrol(exchange, "A-1", 1, owner=A)
+        settle(exchange)
+    shutil.copytree(home / "photos", tmp_path / "photos")
+    with running(home, faces) as exchange:
+        order(exchange, "expunge", BOOKED, A)
+        settle(exchange)
+        exchange.purge.swept()
+    for folder in (tmp_path / "photos").iterdir():
+        if not folder.name.startswith("."):
+            shutil.copytree(folder, home / "photos" / folder.name, dirs_exist_ok=True)
+    with running(home, faces) as exchange:
+        settle(exchange)
+        (finding,) = exchange.fsck()
+        assert finding.advice.startswith("Run: comity sweep")
+        exchange.purge.swept()
+        assert not list(exchange.photos.under(f"record/{record}"))
+        assert exchange.fsck() == ()
+
+
+@pytest.mark.parametrize("swept", [False, True], ids=["before the sweep", "after it"])
+def test_what_is_to_be_swept_and_lost_is_told(home: Path, faces: RememberedFaces, *, swept: bool) -> None:
+    with running(home, faces) as exchange:
+        enrol(exchange, "A-1", 1, owner=A)
+        settle(exchange)
+        order(exchange, "expunge", BOOKED, A)
+        settle(exchange)
+        assert not exchange.purge.status()["wanting"]
+        if swept:
+            exchange.purge.swept()
+    shutil.rmtree(home / "erasures")
+    with running(home, faces) as exchange:
+        settle(exchange)
+        told = [(wanting["state"], wanting["part"]) for wanting in exchange.purge.status()["wanting"]]
+        assert told == ([] if swept else [("what was looked for is lost, so no sweep follows", 0)])

@@ -23,7 +23,7 @@ VERSION_AND_PHOTO = 2  # record/<id>/<version>/<photograph>
 LEDGER, GALLERY, PHOTOGRAPHS = "comity rebuild ledger", "comity rebuild gallery", "comity rebuild photographs"
 VAULT = "Stop, put the newest vault.db back, and start again; do not enrol before."
 DESTROYED = "Restart: they are destroyed at start."
-AGAIN = "Restart: the erasure is done again at start."
+AGAIN = "Run: comity sweep. It destroys them again."
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,10 @@ class Certifier:
         """Take up what waited when the exchange stopped, once the ledger says what is certified."""
         for job in self._jobs.all():
             self.states.put(job, self._stood(job))
+        kept = {(job.order, job.part) for job in self._jobs.all()}
+        for job in self._notary.unswept():
+            if (job.order, job.part) not in kept:  # its file in erasures/ was lost, or its key
+                self.states.put(job, Phase.LOST)
 
     def take(self, jobs: Sequence[Job]) -> None:
         """Take on jobs whose keys are shredded; of one that is not kept, only look whether a ciphertext came back."""
@@ -102,6 +106,13 @@ class Certifier:
     def destroy(self, jobs: Sequence[Job]) -> tuple[str, ...]:
         """Destroy what these jobs name; return what could not be seen to be gone."""
         return self._destroy(sorted({record for job in jobs for record in job.records}))
+
+    def destroy_what_came_back(self) -> None:
+        """Destroy once more what was put back, file by file, into a store whose mark says that it was destroyed."""
+        records = self._haystack.came_back()
+        if records:
+            logger.warning("destroyed records were put back: they are destroyed again", records=len(records))
+            self._destroy(records)
 
     def unsettled(self, jobs: Sequence[Job]) -> tuple[str, ...]:
         """Return where the log's old values could not be seen to be gone yet: brokers may take hours."""

@@ -49,6 +49,12 @@ class Haystack:
             needles[record] = {kind: wanted for kind, wanted in found.items() if wanted}
         return Taken(needles, keys, templates)
 
+    def came_back(self) -> list[RecordId]:
+        """Return the records whose keys are shredded and of which the photo store holds something: each is looked for."""
+        prefix = record_key(RecordId(""))
+        shredded = (RecordId(name.removeprefix(prefix)) for name in self.vault.shredded(prefix))
+        return [record for record in shredded if next(iter(self.photos.under(f"record/{record}")), None) is not None]
+
     def ciphertexts(self, records: Sequence[RecordId]) -> Needles:
         """Take pieces of all that is kept of the photographs and particulars: ciphertexts, which the log holds too."""
         needles: dict[RecordId, dict[str, frozenset[bytes]]] = {}

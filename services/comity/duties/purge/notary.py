@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from comity.acts.journal import Journal
 from comity.domain import entries as e
+from comity.domain.ids import OrderName
 from comity.domain.posting import Certificate
 from comity.domain.standing import certificates
 from comity.duties.purge.jobs import Job
@@ -31,6 +32,19 @@ class Notary:
         """Return the certificates that count for an order, of one scope and part or of any; oldest first."""
         rows = certificates(self.ledger, job.order)
         return tuple(row for row in rows if scope in (None, row.scope) and part in (None, row.part))
+
+    def unswept(self) -> tuple[Job, ...]:
+        """Return what stands certified by a directed check alone, or with bytes found, as jobs without anything to look for."""
+        first: dict[tuple[OrderName, int], int] = {}
+        swept: set[tuple[OrderName, int]] = set()
+        for row in self.ledger.every(Certificate):
+            part = OrderName(row.party, row.order_id), row.part
+            first.setdefault(part, row.entered)
+            if row.scope == SWEEP and not row.found:
+                swept.add(part)
+        return tuple(
+            Job(f"lost-{at}-{part}", order, at, part, (), ()) for (order, part), at in first.items() if (order, part) not in swept
+        )
 
     def enter(self, job: Job, scope: str, scanned: Scanned, unsettled: Sequence[str] = ()) -> int:
         """Enter a certificate, unless the last one says the same; return in how many files something was found."""

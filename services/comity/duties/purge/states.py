@@ -22,6 +22,7 @@ class Phase(StrEnum):
     CERTIFIED = "certified, the sweep follows"
     FOUND = "bytes still found"
     NOTHING = "nothing was left to look for"
+    LOST = "what was looked for is lost, so no sweep follows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class States:
         """Return how many jobs stand where, and one by one those that want looking at."""
         with self._lock:
             held = sorted(self._held.values(), key=lambda state: state.job.ordered)
-        wanting = [_told(state) for state in held if state.failure or state.phase in (Phase.FOUND, Phase.NOTHING)]
+        wanting = [_told(state) for state in held if state.failure or state.phase in (Phase.FOUND, Phase.NOTHING, Phase.LOST)]
         counts = {str(phase): sum(state.phase is phase for state in held) for phase in Phase}
         return {"waiting": {phase: count for phase, count in counts.items() if count}, "wanting": wanting[:STATUS_MAX]}
 

@@ -79,6 +79,7 @@ class Sweeper:
     def __call__(self) -> Swept:
         """Look through every file now, for all that is certified by a directed check alone or was still found."""
         with self._turn:
+            self._certifier.destroy_what_came_back()
             found_before = self._prepared(self._certifier.states.of(Phase.FOUND))
             if found_before:
                 self._certifier.destroy(found_before)

@@ -106,3 +106,12 @@ def test_each_holder_has_so_much_room_and_takes_none_of_anothers(
     assert vault.waiting(name(0)) is None
     assert vault.claim(name(59)) not in first
     assert vault.claim(name(100)) == other
+
+
+def test_a_key_that_is_handed_out_again_waits_for_a_week_from_then(
+    vault: SqliteKeyVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = vault.reserve(name(1), HOLDER)
+    for days in (5, 10):
+        monkeypatch.setattr(vault._waiting, "_now", lambda days=days: time.time() + days * 86_400)
+        assert vault.reserve(name(1), HOLDER) == vault.waiting(name(1)) == key

@@ -33,9 +33,13 @@ class WaitingKeys:
         self._connection, self._master, self._now = connection, master, now
 
     def put(self, name: str, holder: str) -> bytes:
-        """Return the key that waits under this name, made now if none does; what is over its time is overwritten first."""
+        """Return the key that waits under this name, made now if none does, for a week from now.
+
+        What is over its time is overwritten first.
+        """
         self._expire()
         if (held := self.get(name)) is not None:
+            self._connection.execute("UPDATE waiting SET until = ? WHERE name = ?", (int(self._now()) + WAITS_SECONDS, name))
             return held
         key = sealing.new_key()
         wrapped = sealing.seal(self._master, key, context=_CONTEXT + name.encode())

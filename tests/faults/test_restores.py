@@ -56,7 +56,19 @@ EXPECTED = {
     ("keys/WI0130000.pem", DELETED): TOLD,
     ("keys/court-1.pem", OLDER): REPAIRED,
     ("keys/court-1.pem", DELETED): TOLD,
+    ("erasures", OLDER): REPAIRED,
+    ("erasures", DELETED): REPAIRED,  # that no sweep follows is told where the status tells of erasures
+    ("erasures/.carried-out", DELETED): REPAIRED,  # of last night there is none, nor of the others
+    ("photos/.carried-out", DELETED): REPAIRED,
+    ("gallery.db/.carried-out", DELETED): REPAIRED,
+    ("gallery.db/aliases.json", DELETED): REPAIRED,
+    ("keys/exchange.pub", DELETED): REPAIRED,
+    ("keys/administrator.pub", DELETED): REPAIRED,
+    ("keys/WI0130000.pub", DELETED): REPAIRED,
+    ("vault.db-journal", DELETED): REPAIRED,
 }
+OF_ALL_PARTIES = "keys/"  # one agency's and one court's stand for the others'
+ALWAYS_EMPTY = {"lock", "vault.db.lock", "gallery.db/LOCK", "vault.db-journal"}  # locks, and a journal that commits truncate
 
 
 @dataclass(frozen=True)
@@ -164,6 +176,22 @@ def test_no_single_file_restored_or_lost_is_silently_wrong(
             assert asked(exchange) == night.answers
             assert exchange.fsck() == ()
     assert bool(at_start) == (EXPECTED[name, how] == TOLD), at_start
+
+
+def test_every_file_of_a_home_has_its_case(night: Night) -> None:
+    """A file that is new here has no case, and fails."""
+    files = {path.relative_to(night.new) for path in night.new.rglob("*") if path.is_file()}
+    cases = {name for name, _ in EXPECTED}
+    for file in files:
+        parts = {str(file), *(str(parent) for parent in file.parents)}
+        if str(file).startswith(OF_ALL_PARTIES):
+            assert any(file.suffix == Path(case).suffix for case in cases)
+        elif str(file) in ALWAYS_EMPTY:
+            assert not (night.new / file).stat().st_size, file
+        else:
+            assert parts & cases, file
+    marks = {str(file) for file in files if file.name.startswith(".")}
+    assert marks <= cases
 
 
 def check_safety(exchange: Exchange, records: dict[str, RecordId]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
@@ -91,6 +92,73 @@ def test_what_pushes_a_records_own_entry_out_is_put_aside_and_the_own_one_put_ba
     assert any(alarm.kind == f"put-back-{topic}" for alarm in exchange.alarms.all())
     assert exchange.vault.wrapped(record_key(record)) is not None
     assert exchange.rejections.of(A, record) == () or "by the exchange" in what
+
+
+def bare(own: Entry) -> Entry:
+    return replace(own, headers=())
+
+
+def unsigned(own: Entry) -> Entry:
+    return replace(own, headers=tuple((n, o[:-8] + b"AAAAAAAA" if n == "jws" else o) for n, o in own.headers))
+
+
+def typed(own: Entry) -> Entry:
+    return replace(own, headers=tuple((n, b"comity.v1.ClockTicked" if n == "ce_type" else o) for n, o in own.headers))
+
+
+def moved(own: Entry) -> Entry:
+    return replace(own, key=(own.key or b"") + b"-elsewhere")
+
+
+def put_aside(exchange: Exchange, entry: Entry) -> list[Entry]:
+    """Return what lies in the quarantine under this entry's key."""
+    settle(exchange)
+    return [x.entry for x in held(exchange, Topic.QUARANTINE) if x.entry.key == entry.key]
+
+
+@pytest.mark.parametrize("topic", [Topic.ENROLMENTS, Topic.TEMPLATES])
+@pytest.mark.parametrize("change", [bare, unsigned, typed])
+def test_its_own_bytes_under_other_headers_are_no_records_entry(
+    exchange: Exchange, topic: Topic, change: Callable[[Entry], Entry]
+) -> None:
+    """The signature lies in the headers: what is made anew from the log would pass such an entry over, and its record with it."""
+    record, _ = enrol(exchange, f"HEADERS-{topic[7]}-{change.__name__}", 3)
+    own = newest(exchange, topic, record)
+    exchange.journal.append(topic, change(own))
+    assert newest(exchange, topic, record) == own
+
+
+@pytest.mark.parametrize("topic", [Topic.ENROLMENTS, Topic.TEMPLATES])
+@pytest.mark.parametrize("change", [bare, unsigned, moved])
+@pytest.mark.parametrize("when", ["before its erasure", "after it"])
+def test_the_quarantine_keeps_no_copy_of_a_records_bytes(
+    exchange: Exchange, topic: Topic, change: Callable[[Entry], Entry], when: str
+) -> None:
+    """Nothing takes them out of there for ninety days: an erasure would find them, and never be certified."""
+    number = f"COPY-{topic[7]}-{change.__name__}-{when[:2]}"
+    person = 12 + 3 * (topic is Topic.TEMPLATES) + (bare, unsigned, moved).index(change)  # an expunged photograph stays away
+    record, _ = enrol(exchange, number, person, 2 if when == "after it" else 1)
+    copy = change(newest(exchange, topic, record))
+    if when == "after it":
+        order(exchange, "expunge", {IndexKind.BOOKING: number}, A)
+        settle(exchange)
+    exchange.journal.append(topic, copy)
+    (aside,) = put_aside(exchange, copy)
+    assert aside.value == b""
+    assert dict(aside.headers)["comity_value_sha256"] == sha256(copy.value or b"").hexdigest().encode()
+    if when == "after it" or change is moved:
+        assert newest(exchange, topic, RecordId((copy.key or b"").decode())).value is None
+
+
+def test_the_quarantine_keeps_no_copy_of_what_was_never_admitted(exchange: Exchange) -> None:
+    """A forged copy that came first, and one of a rejected enrolment: no ciphertext is kept that they could be compared with."""
+    _, own = prepared(exchange, booking(6, "NEVER-1", photographs=(b"no picture",)))
+    exchange.journal.append(Topic.ENROLMENTS, unsigned(own))
+    settle(exchange)
+    exchange.enrol.submit(own)
+    settle(exchange)
+    exchange.journal.append(Topic.ENROLMENTS, unsigned(own))
+    assert [aside.value for aside in put_aside(exchange, own)] == [b"", b"", b""]
 
 
 def test_an_older_version_once_more_does_not_push_the_newer_out(exchange: Exchange) -> None:

@@ -70,6 +70,9 @@ def particulars_name(record: RecordId, version: int) -> str:
     return f"record/{record}/{version}/particulars"
 
 
+CIPHERTEXT_SLASHES = particulars_name(RecordId(""), 1).count("/")  # record/<id>/<version>/<photograph or particulars>
+
+
 def kept_name(record: RecordId, what: str) -> str:
     """Return the photo store's name for a record's newest entry of a compacted topic, kept beside it without photographs."""
     return f"record/{record}/{what}"

@@ -37,7 +37,6 @@ from comity.wire import sealing
 from comity.wire.booking import opened_particulars
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import Envelope, from_entry
-from comity.wire.limits import VALUE_BYTES_MAX
 from comity.wire.signing import OTHER_EXCHANGE, BadSignature, OtherExchange
 
 logger = structlog.get_logger(__name__)
@@ -76,8 +75,14 @@ class NotIssued(RejectedEnrolment):
     """Its agency signed it, but the record is not shown to be its own: it touches nothing that stands under that id."""
 
 
+@dataclass(frozen=True, slots=True)
 class Pushed:
-    """Says of an entry that it had no effect, and may have pushed out of the compacted topic what stands."""
+    """Says of an entry that it had no effect, and may have pushed out of the compacted topic what stands.
+
+    ``covered``: an order destroys it, and a version of its record waits for its admission; only then can be told which orders do.
+    """
+
+    covered: e.RecordEnrolled | None = None
 
 
 PUSHED = Pushed()
@@ -107,9 +112,12 @@ class EncoderDuty:
             raise TimeoutError("the ledger did not reach the journal's end")
         admitted: list[e.AdmittedRecord] = []
         newest: dict[bytes | None, Entry | None] = {}  # by key: the batch's last entry, None where it had its effect
+        covered: list[e.RecordEnrolled] = []
         for placed in batch.entries:
             record = self._encode(placed, admitted)
-            newest[placed.entry.key] = placed.entry if record is PUSHED else None
+            newest[placed.entry.key] = placed.entry if isinstance(record, Pushed) else None
+            if isinstance(record, Pushed) and record.covered is not None:
+                covered.append(record.covered)
             if isinstance(record, e.AdmittedRecord):
                 admitted.append(record)
         for start in range(0, len(admitted), ADMITTED_MAX):
@@ -118,6 +126,8 @@ class EncoderDuty:
             if not self.watch.wait(place + 1, WAIT_SECONDS):
                 raise TimeoutError("the ledger did not reach the admission")
             self._check_admitted(place)
+        for event in covered:
+            self.overtaken(event)
         for entry in (entry for entry in newest.values() if entry is not None):
             self.keeper.restore(Topic.ENROLMENTS, entry)
         self.positions.save(NAME, f"{stream.topic}/{stream.partition}", batch.next)
@@ -128,11 +138,11 @@ class EncoderDuty:
         try:
             envelope = from_entry(placed.entry)
         except Undecodable as error:
-            self.quarantine.put_aside(placed, "undecodable", str(error))
+            self._put_aside(placed, "undecodable", str(error))
             return PUSHED
         event = envelope.event
         if not isinstance(event, e.RecordEnrolled):
-            self.quarantine.put_aside(placed, "not-an-enrolment", f"{type(event).__name__} does not belong here")
+            self._put_aside(placed, "not-an-enrolment", f"{type(event).__name__} does not belong here")
             return PUSHED
         try:
             self._check_signer(envelope, event, placed.appended_at)
@@ -140,10 +150,13 @@ class EncoderDuty:
             return self._unless_shredded(event, placed.entry, waiting)
         except RejectedEnrolment as error:
             # A record's own enrolment without its bytes: no erasure could reach them there, and its agency has them.
-            bytes_max = VALUE_BYTES_MAX if isinstance(error, Forged | NotIssued) else 0
-            self.quarantine.put_aside(placed, error.reason, error.advice, value_bytes_max=bytes_max)
-            self._reject(event, error, stands=any(record.record_id == event.record_id for record in waiting))
-            return PUSHED
+            self._put_aside(placed, error.reason, error.advice, own=not isinstance(error, Forged | NotIssued))
+            return self._reject(event, error, stands=any(record.record_id == event.record_id for record in waiting))
+
+    def _put_aside(self, placed: Placed, reason: str, message: str, *, own: bool = False) -> None:
+        """Put an entry aside; without its bytes where it is a record's own, or copies one's."""
+        bytes_max = 0 if own else self.keeper.bytes_put_aside(placed.entry)
+        self.quarantine.put_aside(placed, reason, message, value_bytes_max=bytes_max)
 
     def _tombstone(self, placed: Placed) -> Pushed | None:
         """Take a tombstone for what it is where the key was shredded: an erasure shreds first. Any other is a stranger's."""
@@ -152,13 +165,15 @@ class EncoderDuty:
         self.quarantine.put_aside(placed, "tombstone", "No expungement erased this record.")
         return PUSHED
 
-    def _reject(self, event: e.RecordEnrolled, error: RejectedEnrolment, *, stands: bool) -> None:
+    def _reject(self, event: e.RecordEnrolled, error: RejectedEnrolment, *, stands: bool) -> Pushed:
         """Tell the agency. Where a version stands, not in the log: under the record's key it would push out its templates."""
         if isinstance(error, Forged):
-            return  # the agency did not send it
+            return PUSHED  # the agency did not send it
         told = (event.record_id, event.owner, event.version, error.photo, error.reason, error.advice)
         if error.reason == SUPPRESSED:
             self.rejections.add(Rejection(*told))
+            if stands:  # an order of its kin's must not take it for a record that never stood
+                return Pushed(event)
             self.overtaken(event)  # an expungement came first: what came after it is destroyed as well
         elif stands or isinstance(error, NotIssued) or self.ledger.versions([event.record_id]):
             self.rejections.add(Rejection(*told))
@@ -166,6 +181,7 @@ class EncoderDuty:
             rejected.remember(self.photos, event)
             self.journal.enter(e.EnrolmentRejected(*told), key=event.record_id, topic=Topic.TEMPLATES)
             self.overtaken(event)  # looked at last: an order from here on finds the marks
+        return PUSHED
 
     def _unless_shredded(
         self, event: e.RecordEnrolled, entry: Entry, waiting: Sequence[e.AdmittedRecord]

@@ -22,13 +22,15 @@ import structlog
 from comity.acts.alarms import Alarms
 from comity.acts.journal import verify_own
 from comity.domain import entries as e
-from comity.domain.ids import RecordId, kept_name, record_id, record_key
+from comity.domain.ids import CIPHERTEXT_SLASHES, RecordId, kept_name, record_id, record_key
 from comity.domain.log import Batch, Entry, Placed, Stream, Topic
 from comity.domain.posting import Record
 from comity.duties.quarantine import Quarantine
+from comity.duties.scan import pieces
 from comity.ports import KeyVault, PhotoStore, Positions
-from comity.wire.codec import Undecodable
+from comity.wire.codec import Undecodable, decode
 from comity.wire.envelope import from_entry
+from comity.wire.limits import VALUE_BYTES_MAX
 from comity.wire.signing import BadSignature
 
 logger = structlog.get_logger(__name__)
@@ -67,16 +69,39 @@ class Keeper:
         record = _record(key)
         return record is not None and self.vault.wrapped(record_key(record)) is not None
 
+    def bytes_put_aside(self, entry: Entry) -> int:
+        """Return how much of a value may go to the quarantine: nothing of a copy of a record's own, which no erasure reaches."""
+        value = entry.value or b""
+        said = _said(value)
+        records = {record for record in (_record(entry.key), said) if record is not None}
+        return 0 if any(self._copies(value, record, names_it=record == said) for record in records) else VALUE_BYTES_MAX
+
+    def _copies(self, value: bytes, record: RecordId, *, names_it: bool) -> bool:
+        """Say whether a value has bytes of a record; where none are kept to compare, whether it may have."""
+        own = set(self._pieces(record))
+        if own:
+            return any(piece in value for piece in own)
+        name = record_key(record)
+        if self.vault.missing([name]):
+            return names_it and self.vault.waiting(name) is not None
+        return names_it or self._is_shredded(record)
+
+    def _is_shredded(self, record: RecordId) -> bool:
+        name = record_key(record)
+        return self.vault.wrapped(name) is None and not self.vault.missing([name])
+
     def restore(self, topic: Topic, pushed_by: Entry) -> None:
-        """Append anew what stood under this entry's key, where a record does."""
+        """Append anew what stood under this entry's key, where a record does; where none can, take the entry out."""
         key = pushed_by.key
         record = _record(key)
         if record is None or not self.is_kept(key):
+            if key is not None and pushed_by.value is not None and (record is None or self._is_shredded(record)):
+                self.quarantine.journal.append(topic, Entry(key, None))  # it may hold what an erasure looked for
             return
         row = self._standing(record)
         kept = self._kept(topic, record, row)
-        if kept is not None and kept.value == pushed_by.value:
-            return  # it stands there: putting it back would never end
+        if kept is not None and (kept.value, kept.headers) == (pushed_by.value, pushed_by.headers):
+            return  # it stands there, signature and all: putting it back would never end
         if kept is not None:
             self.quarantine.journal.append(topic, kept)
             self.alarms.sound(f"put-back-{topic}", f"{_PUT_BACK} ({topic}).", _PUT_BACK_ADVICE)
@@ -92,7 +117,7 @@ class Keeper:
             why = self._stranger(placed)
             newest[placed.entry.key] = placed.entry if why is not None else None
             if why is not None:
-                self.quarantine.put_aside(placed, *why)
+                self.quarantine.put_aside(placed, *why, value_bytes_max=self.bytes_put_aside(placed.entry))
         pushed_by = [entry for entry in newest.values() if entry is not None]
         for entry in pushed_by:
             self.restore(stream.topic, entry)
@@ -117,6 +142,14 @@ class Keeper:
         if row is not None and (isinstance(event, e.EnrolmentRejected) or event.version < row.version):
             return "overtaken", "A newer version of this record stands."
         return None
+
+    def _pieces(self, record: RecordId) -> Iterator[bytes]:
+        """Yield pieces of the ciphertexts that are kept of a record: photographs, particulars, templates."""
+        for name in self.photos.under(f"record/{record}"):
+            if name.count("/") == CIPHERTEXT_SLASHES:
+                yield from pieces(self.photos.get(name) or b"")
+        templates = self._kept(Topic.TEMPLATES, record, None)
+        yield from pieces(b"" if templates is None else templates.value or b"")
 
     def _standing(self, record: RecordId | None) -> Record | None:
         """Return the newest version that was admitted, and counts."""
@@ -144,6 +177,15 @@ def _record(key: bytes | None) -> RecordId | None:
         return record_id((key or b"").decode("ascii"))
     except ValueError:
         return None
+
+
+def _said(value: bytes) -> RecordId | None:
+    """Return the record that a value names, whatever key and headers were put beside it."""
+    try:
+        event = decode(value)
+    except Undecodable:
+        return None
+    return event.record_id if isinstance(event, e.RecordEnrolled | e.TemplatesExtracted) else None
 
 
 def _without(value: bytes, parts: Mapping[str, bytes]) -> Iterator[tuple[bool, str]]:

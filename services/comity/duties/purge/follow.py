@@ -68,6 +68,7 @@ class PurgeDuty:
     marks: Mapping[str, ErasureMark]
     gate: threading.Lock
     _behind: _Behind = field(default_factory=_Behind)
+    _numbering: threading.Lock = field(default_factory=threading.Lock)  # two threads keep jobs: no part is given twice
 
     def starts(self) -> Mapping[Stream, int]:
         """Return where to go on: where the oldest of the stores stands."""
@@ -143,16 +144,17 @@ class PurgeDuty:
 
         Where the journal is carried out again and nothing came back, there is nothing to keep: it stands certified.
         """
-        held = self.jobs.load(name)
         records = tuple(sorted(owners))
         taken = self.haystack.at_once(records)
-        part = held.part if held else self._part(order)
-        job = Job(name, order, ordered, part, records, tuple(sorted(set(owners.values()))))
-        if held is None and not (taken.keys or taken.templates or brought) and self._certified(order):
-            return job
-        job = (held or job).adding(taken.needles, taken.keys, taken.templates)
-        job = job.adding(brought or {}).adding(self.jobs.beside(records))
-        self.jobs.keep(job)
+        with self._numbering:
+            held = self.jobs.load(name)
+            part = held.part if held else self._part(order)
+            job = Job(name, order, ordered, part, records, tuple(sorted(set(owners.values()))))
+            if held is None and not (taken.keys or taken.templates or brought) and self._certified(order):
+                return job
+            job = (held or job).adding(taken.needles, taken.keys, taken.templates)
+            job = job.adding(brought or {}).adding(self.jobs.beside(records))
+            self.jobs.keep(job)
         return replace(job, needles={})
 
     def _shred(self, jobs: Sequence[Job]) -> None:

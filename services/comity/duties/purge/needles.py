@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from comity.acts.probes import Probes
-from comity.domain.ids import RecordId, particulars_name, probe_name, record_key
+from comity.domain.ids import CIPHERTEXT_SLASHES, RecordId, probe_name, record_key
 from comity.duties.purge.destroy import copies
 from comity.duties.purge.jobs import CIPHERTEXT, TEMPLATE, WRAPPED_KEY, Needles, pieces_of
 from comity.ports import Candidates, KeyVault, LedgerView, PhotoStore
-
-CIPHERTEXT_SLASHES = particulars_name(RecordId(""), 1).count("/")  # record/<id>/<version>/<photograph or particulars>
 
 
 @dataclass(frozen=True, slots=True)

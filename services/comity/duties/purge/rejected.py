@@ -6,7 +6,7 @@ The ledger knows nothing of them. So the encoder leaves a mark for each index th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from comity.domain.entries import RecordEnrolled
 from comity.domain.ids import Ori, RecordId
@@ -20,8 +20,12 @@ def _told(record: RecordId) -> str:
 
 
 def remember(photos: PhotoStore, event: RecordEnrolled) -> None:
-    """Leave the marks of a rejected enrolment: what they say first, then each of them. Twice changes nothing."""
+    """Leave the marks of a rejected enrolment: what they say first, then each of them. Twice changes nothing.
+
+    Those of an earlier one go first: this one pushes it out of the log, and nothing would know of them any more.
+    """
     names = sorted({str(event.record_id), *(index.tag for index in event.indexes)})
+    _unmark(photos, event.record_id, keep=names)
     photos.put(_told(event.record_id), json.dumps([event.owner, names]).encode())
     for name in names:
         photos.put(f"{FOLDER}/{name}/{event.record_id}", str(event.owner).encode())
@@ -41,6 +45,11 @@ def bearing(photos: PhotoStore, targets: Iterable[str]) -> dict[RecordId, Ori]:
 
 def forget(photos: PhotoStore, record: RecordId) -> None:
     """Take the marks of a record away, before the record's own folder goes."""
+    _unmark(photos, record)
+
+
+def _unmark(photos: PhotoStore, record: RecordId, keep: Collection[str] = ()) -> None:
     told = photos.get(_told(record))
     for name in json.loads(told)[1] if told is not None else ():
-        photos.delete(f"{FOLDER}/{name}/{record}")
+        if name not in keep:
+            photos.delete(f"{FOLDER}/{name}/{record}")

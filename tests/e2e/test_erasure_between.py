@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +16,10 @@ from comity.domain.entries import IndexKind
 from comity.domain.ids import record_key
 from comity.domain.log import Batch, Topic
 from comity.domain.posting import Record, Suppression
+from comity.duties.purge import certify, sweep
 from comity.duties.purge.jobs import Job
-from erased import certificates, enrolled, kept_of
+from comity.duties.scan import Scanned, scan
+from erased import certificates, enrolled, kept_of, until
 from exchange import RememberedFaces, enrol, order, prepared, running, settle
 from journals import A
 
@@ -81,3 +85,30 @@ def test_two_threads_give_no_part_of_an_order_twice(exchange: Exchange, monkeypa
     settle(exchange)
     assert exchange.ledger.rows(Suppression, kind="expungement")
     assert sorted(certificate.part for certificate in certificates(exchange)) == [0, 1]
+
+
+def test_files_that_cannot_be_read_prove_nothing(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate of nothing found would stand for good, though what was looked for may lie in them."""
+    closed = ["photographs"]
+
+    def partly(*asked: Any) -> Scanned:  # noqa: ANN401
+        return replace(scan(*asked), unreadable=tuple(closed))
+
+    monkeypatch.setattr(certify, "scan", partly)
+    monkeypatch.setattr(certify, "SCAN_TRIES", 1)
+    monkeypatch.setattr(sweep, "scan", partly)
+    enrol(exchange, "A-1", 1, 1, owner=A)
+    settle(exchange)
+    order(exchange, "expunge", BOOKED, A)
+    until(lambda: exchange.followers["erasure"].failure)
+    assert certificates(exchange) == []
+    closed.clear()
+    until(lambda: certificates(exchange))
+    closed.append("photographs")
+    exchange.purge.sweep()
+    assert [c.scope for c in certificates(exchange)] == ["directed"]
+    assert "cannot be read" in exchange.status()["erasures"]["wanting"][0]["failure"]
+    closed.clear()
+    exchange.purge.sweep()
+    assert [(c.scope, c.found) for c in certificates(exchange)] == [("directed", 0), ("sweep", 0)]
+    assert not [told for c in certificates(exchange) for told in c.not_scanned if "unreadable" in told]

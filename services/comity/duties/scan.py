@@ -42,6 +42,11 @@ class Scanned:
         """Say whether nothing was found in any file, and every file was read."""
         return not self.found and not self.unreadable
 
+    @property
+    def unproven(self) -> bool:
+        """Say whether nothing was found, yet not every file was read: that proves nothing."""
+        return not self.found and bool(self.unreadable)
+
 
 def pieces(data: bytes) -> tuple[bytes, ...]:
     """Return some short pieces of what is looked for: the whole would be missed where a file breaks it up."""

@@ -183,14 +183,16 @@ class Certifier:
                 self.states.put(job, Phase.NOTHING)
 
     def _enter(self, job: Job, scanned: Scanned, unsettled: Sequence[str]) -> None:
+        if scanned.unproven:  # no certificate: it would say "nothing found", and stand
+            self.states.failed(job, f"{len(scanned.unreadable)} files cannot be read")
+            return
         try:
             found = self._notary.enter(job, DIRECTED, scanned, unsettled)
         except Exception as error:  # noqa: BLE001 - as above
             self._failed([job], error)
             return
-        if found or scanned.unreadable:
-            why = f"bytes still found in {found} places" if found else f"{len(scanned.unreadable)} files cannot be read"
-            self.states.failed(job, why, Phase.FOUND if found else None)
+        if found:
+            self.states.failed(job, f"bytes still found in {found} places", Phase.FOUND)
         else:
             self.states.put(job, Phase.CERTIFIED)
 

@@ -96,13 +96,14 @@ class Sweeper:
         return [whole for job in jobs if (whole := self._certifier.prepared(job)) is not None]
 
     def _certified(self, job: Job, scanned: Scanned, unsettled: Sequence[str]) -> int:
-        found = self._notary.enter(job, SWEEP, scanned, unsettled)
         states = self._certifier.states
+        if scanned.unproven:  # no certificate: the next sweep reads them, or says it again
+            states.put(job, Phase.CERTIFIED, f"{len(scanned.unreadable)} files cannot be read")
+            return 0
+        found = self._notary.enter(job, SWEEP, scanned, unsettled)
         if found:
             states.put(job, Phase.FOUND, f"bytes still found in {found} places")
             logger.error("bytes found after an erasure", files=found)
-        elif scanned.unreadable:
-            states.put(job, Phase.CERTIFIED, f"{len(scanned.unreadable)} files cannot be read")
         else:
             states.drop(job)
             self._jobs.drop(job.name)

@@ -9,6 +9,8 @@ from hashlib import sha256
 import pytest
 
 from builders import booking, photograph
+from comity.adapters.log_rules import KEY_BYTES_MAX
+from comity.adapters.sqlite_log import SqliteLog
 from comity.bootstrap import Exchange
 from comity.domain import entries as e
 from comity.domain.entries import IndexKind
@@ -20,6 +22,7 @@ from comity.wire.booking import sealed
 from comity.wire.envelope import from_entry
 from exchange import RememberedFaces, enrol, held, listed, order, prepared, running, search, settle, share
 from journals import A, B
+from strangers import PLAIN, ThroughSqlite, Thrown
 
 PUSHERS: dict[str, Callable[[Exchange, RecordId], Entry]] = {
     "a tombstone": lambda _, record: Entry(record.encode(), None),
@@ -194,6 +197,19 @@ def test_nothing_of_a_waiting_record_is_shredded_rejected_or_overwritten(exchang
     exchange.enrol.submit(own)
     settle(exchange)
     assert [row.owner for row in exchange.ledger.rows(Record, record_id=record)] == [A]
+
+
+@pytest.mark.parametrize("topic", [Topic.ENROLMENTS, Topic.TEMPLATES])
+def test_a_key_that_our_own_log_would_not_take_stops_nothing(exchange: Exchange, topic: Topic) -> None:
+    """A broker takes longer ones: no tombstone goes under it, an alarm says so, and whatever comes behind is read."""
+    assert isinstance(exchange.log, SqliteLog)
+    key = b"k" * (KEY_BYTES_MAX + 1)
+    ThroughSqlite(exchange.log).write(Thrown(topic, 0, key, b"garbage", (), None, PLAIN))
+    record, _ = enrol(exchange, f"BEHIND-{topic[7]}", 7)
+    settle(exchange)
+    assert {name: f.failure for name, f in exchange.followers.items() if f.failure} == {}
+    assert exchange.ledger.rows(Record, record_id=record)
+    assert any(alarm.kind == f"not-taken-out-{topic}" for alarm in exchange.alarms.all())
 
 
 def test_an_agencys_rejection_stands_whatever_another_sends_under_its_record(exchange: Exchange) -> None:

@@ -27,6 +27,7 @@ from comity.domain.log import Batch, Entry, Placed, Stream, Topic
 from comity.domain.posting import Record
 from comity.duties.quarantine import Quarantine
 from comity.duties.scan import pieces
+from comity.errors import TooLarge
 from comity.ports import KeyVault, PhotoStore, Positions
 from comity.wire.codec import Undecodable, decode
 from comity.wire.envelope import from_entry
@@ -41,6 +42,8 @@ _PUT_BACK = "A stranger wrote under a record's key: put back"
 _PUT_BACK_ADVICE = "Look into the quarantine, and at who may write to the topic (kafka-acls.sh --list)."
 _NOT_PUT_BACK = "A stranger wrote under a record's key, and what stood there is not kept here"
 _NOT_PUT_BACK_ADVICE = "Have the owning agency send its booking again: `comity fsck` names what is missing."
+_NOT_TAKEN_OUT = "A stranger wrote under a key that is too long to be taken out again"
+_NOT_TAKEN_OUT_ADVICE = "Should an erasure find bytes there, put a tombstone under that key by the broker's own tools."
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Keeper:
         record = _record(key)
         if record is None or not self.is_kept(key):
             if key is not None and pushed_by.value is not None and (record is None or self._is_shredded(record)):
-                self.quarantine.journal.append(topic, Entry(key, None))  # it may hold what an erasure looked for
+                self._take_out(topic, key)
             return
         row = self._standing(record)
         kept = self._kept(topic, record, row)
@@ -109,6 +112,13 @@ class Keeper:
                 self.quarantine.journal.append(topic, Entry(key, None))
         elif row is not None:
             self.alarms.sound(f"not-put-back-{topic}", f"{_NOT_PUT_BACK} ({topic}).", _NOT_PUT_BACK_ADVICE)
+
+    def _take_out(self, topic: Topic, key: bytes) -> None:
+        """Append a tombstone: what stands there may hold what an erasure looked for. A stranger's key may be beyond our limit."""
+        try:
+            self.quarantine.journal.append(topic, Entry(key, None))
+        except TooLarge:
+            self.alarms.sound(f"not-taken-out-{topic}", f"{_NOT_TAKEN_OUT} ({topic}).", _NOT_TAKEN_OUT_ADVICE)
 
     def apply(self, stream: Stream, batch: Batch) -> None:
         """Look at a batch of templates; put aside what the exchange did not enter, and put back what it pushed out."""

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from comity.adapters.sql.engine import open_engine
-from comity.adapters.sql.ledger import SqlLedger
 from comity.domain import entries as e
 from comity.domain import posting as p
 from comity.domain.ids import GrantId
@@ -23,7 +19,6 @@ from journals import (
     B,
     C,
     Core,
-    PureLedger,
     admission,
     expungement,
     grant,
@@ -41,21 +36,12 @@ STANDS, SUPPRESSED, NOT_GRANTED = Verdict.STANDS, Verdict.SUPPRESSED, Verdict.NO
 PHOTO, BOOKING, CASE = e.IndexKind.PHOTOGRAPH, e.IndexKind.BOOKING, e.IndexKind.COURT_CASE
 
 
-@pytest.fixture(scope="module")
-def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
-    engine = open_engine(tmp_path_factory.mktemp("ledger") / "ledger.db")
-    yield SqlLedger(engine)
-    engine.dispose()
-
-
-@pytest.fixture(params=["pure", "sql"])
-def core(request: pytest.FixtureRequest, sql: SqlLedger) -> Core:
+@pytest.fixture
+def core(founded: Core) -> Core:
     """Return a journal in which agency A owns record 1 and lets B search its bookings; judged from lists, and from SQL."""
-    sql.reset()
-    core = Core(PureLedger() if request.param == "pure" else sql).found()
-    core.say(admission(1, A, tag(BOOKING, "b1"), tag(PHOTO, "p1"), tag(CASE, "c1")))
-    core.say(grant("g1"), A)
-    return core
+    founded.say(admission(1, A, tag(BOOKING, "b1"), tag(PHOTO, "p1"), tag(CASE, "c1")))
+    founded.say(grant("g1"), A)
+    return founded
 
 
 def test_an_agency_that_is_not_registered_sees_nothing(core: Core) -> None:

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from comity.adapters.sql.engine import open_engine
-from comity.adapters.sql.ledger import SqlLedger
 from comity.domain import entries as e
 from comity.domain.judge import Verdict
 from comity.domain.posting import Grant
-from journals import ADMINISTRATOR, COURT, EXCHANGE, A, B, C, Core, PureLedger, admission, grant, key, minutes, provisional
+from journals import ADMINISTRATOR, COURT, EXCHANGE, A, B, C, Core, admission, grant, key, minutes, provisional
 
 STANDS, SUPPRESSED, NOT_GRANTED = Verdict.STANDS, Verdict.SUPPRESSED, Verdict.NOT_GRANTED
 
 
-@pytest.fixture(scope="module")
-def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
-    engine = open_engine(tmp_path_factory.mktemp("ledger") / "ledger.db")
-    yield SqlLedger(engine)
-    engine.dispose()
-
-
-@pytest.fixture(params=["pure", "sql"])
-def core(request: pytest.FixtureRequest, sql: SqlLedger) -> Core:
+@pytest.fixture
+def core(founded: Core) -> Core:
     """Return a journal in which agency A owns record 1 and lets B search its bookings; judged from lists, and from SQL."""
-    sql.reset()
-    core = Core(PureLedger() if request.param == "pure" else sql).found()
-    core.say(admission(1, A))
-    core.say(grant("g1"), A)
-    return core
+    founded.say(admission(1, A))
+    founded.say(grant("g1"), A)
+    return founded
 
 
 def test_a_grant_expires_by_a_tick_and_by_nothing_else(core: Core) -> None:

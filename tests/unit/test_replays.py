@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from comity.acts.clock import Freshness
-from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import REPEATS_MAX, SqlLedger
 from comity.domain import entries as e
 from comity.domain import posting as p
@@ -28,7 +26,6 @@ from journals import (
     A,
     B,
     Core,
-    PureLedger,
     admission,
     grant,
     key,
@@ -39,19 +36,10 @@ from journals import (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
-    engine = open_engine(tmp_path_factory.mktemp("ledger") / "ledger.db")
-    yield SqlLedger(engine)
-    engine.dispose()
-
-
-@pytest.fixture(params=["pure", "sql"])
-def core(request: pytest.FixtureRequest, sql: SqlLedger) -> Core:
-    sql.reset()
-    core = Core(PureLedger() if request.param == "pure" else sql).found()
-    core.say(admission(1))
-    return core
+@pytest.fixture
+def core(founded: Core) -> Core:
+    founded.say(admission(1))
+    return founded
 
 
 def again(core: Core, place: int) -> str | None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from comity.adapters.sql.engine import open_engine
-from comity.adapters.sql.ledger import SqlLedger
 from comity.domain import entries as e
 from comity.domain import posting as p
 from comity.domain.ids import GrantId, OrderId, OrderName, Ori, PartyId
@@ -22,7 +18,6 @@ from journals import (
     B,
     C,
     Core,
-    PureLedger,
     admission,
     grant,
     key,
@@ -36,22 +31,13 @@ STANDS, SUPPRESSED = Verdict.STANDS, Verdict.SUPPRESSED
 THIEF, ACCOMPLICE = "thief", "accomplice"
 
 
-@pytest.fixture(scope="module")
-def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
-    engine = open_engine(tmp_path_factory.mktemp("ledger") / "ledger.db")
-    yield SqlLedger(engine)
-    engine.dispose()
-
-
-@pytest.fixture(params=["pure", "sql"])
-def core(request: pytest.FixtureRequest, sql: SqlLedger) -> Core:
+@pytest.fixture
+def core(founded: Core) -> Core:
     """Return a journal in which A lets B search record 1, and a second administrator's key was registered."""
-    sql.reset()
-    core = Core(PureLedger() if request.param == "pure" else sql).found()
-    core.say(admission(1))
-    core.say(grant("g1"), A)
-    core.say(of("second", ADMINISTRATOR, e.Role.ADMINISTRATOR), ADMINISTRATOR)
-    return core
+    founded.say(admission(1))
+    founded.say(grant("g1"), A)
+    founded.say(of("second", ADMINISTRATOR, e.Role.ADMINISTRATOR), ADMINISTRATOR)
+    return founded
 
 
 def of(name: str, party: str, role: e.Role) -> e.KeyRegistered:

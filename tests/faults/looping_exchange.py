@@ -34,6 +34,7 @@ def main(home: Path) -> None:
                 placed = order(exchange, "seal", {IndexKind.BOOKING: number}, A)
                 said("sealed", record=record, position=placed.position, sha256=placed.sha256)
             if turn % 7 == 5:
+                said("expunging", record=record)  # a kill may come between the order and its receipt
                 placed = order(exchange, "expunge", {IndexKind.BOOKING: number}, A)
                 said("expunged", record=record, position=placed.position, sha256=placed.sha256)
             if turn % 5 == 4:

@@ -166,6 +166,31 @@ def test_a_probe_that_is_the_records_own_photograph_goes_with_it_and_is_not_kept
         assert len([name for name in exchange.photos.names() if name.startswith("probe-of/")]) == 1
 
 
+@pytest.mark.parametrize("when", ["never admitted", "behind its order", "a correction"])
+def test_a_probe_that_is_the_photograph_of_a_rejected_enrolment_goes_and_is_not_kept_later(
+    home: Path, faces: RememberedFaces, when: str
+) -> None:
+    """The ledger has no row of what was rejected; here the second photograph cannot be used, and the first one can."""
+    shot, other = photograph(1, 2), photograph(2, 1)
+    with running(home, faces) as exchange:
+        if when == "a correction":
+            enrol(exchange, "A-1", 1, 1, owner=A)
+        _, _, append = enrolled(exchange, "A-1", version=2, photographs=(shot, b"no picture at all" * 50))
+        settle(exchange)
+        kept = [search(exchange, one, A).search_id for one in (shot, other)]
+        if when == "behind its order":
+            order(exchange, "expunge", BOOKED, A)
+        append()
+        settle(exchange)
+        if when != "behind its order":
+            assert [exchange.probes.open(one) for one in kept] == [shot, other]
+            order(exchange, "expunge", BOOKED, A)
+        settle(exchange)
+        late = search(exchange, shot, A).search_id
+        assert [exchange.probes.open(one) for one in (*kept, late)] == [None, other, None]
+        assert [name for name in exchange.photos.names() if name.startswith("rejected/")] == []
+
+
 def test_an_enrolment_that_was_never_admitted_is_found_by_the_numbers_that_it_bears(home: Path, faces: RememberedFaces) -> None:
     """Rejected, so nobody ever finds it; its ciphertexts lie in the log, and an order that names it destroys them."""
     with running(home, faces) as exchange:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from comity.acts.indexes import Indexer, digest
-from comity.domain.entries import IndexKind
+from comity.domain.entries import BlindIndex, IndexKind
 from comity.domain.ids import Ori, SearchId, probe_key, probe_name
 from comity.domain.posting import Search, index_target
 from comity.errors import KeyShredded, NotFound
@@ -19,6 +19,7 @@ from comity.ports import KeyVault, LedgerView, PhotoStore
 from comity.wire import sealing
 
 COPIES = "probe-of"
+NEVER = "probe-never"  # photographs of rejected enrolments that were destroyed: the ledger has no row of them
 MARK = b"."
 FOLDER = "search/"  # what probes' names begin with, see ``probe_name``
 
@@ -49,9 +50,20 @@ class Probes:
         self._photos.put(copy_name(index.tag, search), MARK)
         self._photos.put(copy_of_name(search), index.tag.encode())
         self._photos.put(name, sealing.seal(self._vault.issue(probe_key(search)), probe, context=name.encode()))
-        facts = self._ledger.prospect({index_target(index)})
-        if any(row.kind == "expungement" and row.holds(facts.applied) for row in facts.suppressions):
+        if self._is_destroyed(index):
             self.destroy(search)  # looked at last: an order from here on finds the copy
+
+    def keep_no_more(self, tags: Iterable[str]) -> None:
+        """Keep no probe from here on that is one of these files, by the tags of photographs' blind indexes."""
+        for tag in tags:
+            self._photos.put(f"{NEVER}/{tag}", MARK)
+
+    def _is_destroyed(self, index: BlindIndex) -> bool:
+        """Say whether an expungement covers a record that this photograph came with, admitted or rejected."""
+        if self._photos.has(f"{NEVER}/{index.tag}"):
+            return True
+        facts = self._ledger.prospect({index_target(index)})
+        return any(row.kind == "expungement" and row.holds(facts.applied) for row in facts.suppressions)
 
     def copies(self, tags: Iterable[str]) -> tuple[SearchId, ...]:
         """Return the searches whose probe is one of these files, by the tags of photographs' blind indexes."""

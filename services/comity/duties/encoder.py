@@ -169,6 +169,8 @@ class EncoderDuty:
         """Tell the agency. Where a version stands, not in the log: under the record's key it would push out its templates."""
         if isinstance(error, Forged):
             return PUSHED  # the agency did not send it
+        if not isinstance(error, NotIssued):
+            rejected.remember_photographs(self.photos, event)
         told = (event.record_id, event.owner, event.version, error.photo, error.reason, error.advice)
         if error.reason == SUPPRESSED:
             self.rejections.add(Rejection(*told))

@@ -18,10 +18,11 @@ SETTLE_SECONDS = 30.0  # how long compaction may take before the certificate say
 ERASED = (Topic.ENROLMENTS, Topic.TEMPLATES)
 
 
-def copies(ledger: LedgerView, probes: Probes, record: RecordId) -> tuple[SearchId, ...]:
-    """Return the searches whose probe is one of the record's own photographs, byte for byte."""
+def copies(ledger: LedgerView, photos: PhotoStore, probes: Probes, record: RecordId) -> tuple[SearchId, ...]:
+    """Return the searches whose probe is one of the record's own photographs, byte for byte: admitted or rejected."""
     targets = (row.target for row in ledger.rows(Index, record_id=record))
-    return probes.copies(target.rsplit(":", 1)[1] for target in targets if target.startswith(f"{IndexKind.PHOTOGRAPH}:"))
+    admitted = (target.rsplit(":", 1)[1] for target in targets if target.startswith(f"{IndexKind.PHOTOGRAPH}:"))
+    return probes.copies((*admitted, *rejected.photographs(photos, record)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +42,19 @@ class Destroyer:
         self.gallery.forget(records)
         self.store.forget(records)
         for record in records:
+            self._destroy_probes(record)
             rejected.forget(self.photos, record)
             self.photos.delete(f"record/{record}")
-            for search in copies(self.ledger, self.probes, record):
-                self.probes.destroy(search)
         for topic in ERASED:  # all tombstones first: compaction then needs one turn for all of them
             for record in records:
                 self.journal.append(topic, Entry(record.encode(), None))
         return self.unsettled(records)
+
+    def _destroy_probes(self, record: RecordId) -> None:
+        """Destroy the probes that are the record's photographs, while it is still noted which they are."""
+        self.probes.keep_no_more(rejected.photographs(self.photos, record))  # first: whoever keeps one looks for this last
+        for search in copies(self.ledger, self.photos, self.probes, record):
+            self.probes.destroy(search)
 
     def unsettled(self, records: Sequence[RecordId]) -> tuple[str, ...]:
         """Push compaction along, and return where old values could not be seen to be gone."""

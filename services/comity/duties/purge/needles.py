@@ -59,7 +59,7 @@ class Haystack:
         for record in records:
             # What the keeper keeps beside them is an envelope, much of which every record's has.
             names = [name for name in sorted(self.photos.under(f"record/{record}")) if name.count("/") == CIPHERTEXT_SLASHES]
-            names += [probe_name(search) for search in copies(self.ledger, self.probes, record)]
+            names += [probe_name(search) for search in copies(self.ledger, self.photos, self.probes, record)]
             found = [held for name in names if (held := self.photos.get(name)) is not None]
             if wanted := pieces_of(CIPHERTEXT, found):
                 needles[record] = {CIPHERTEXT: wanted}

@@ -1,6 +1,7 @@
 """Finds enrolments that were rejected and never admitted by what orders name: their ciphertexts are kept in the log all the same.
 
 The ledger knows nothing of them. So the encoder leaves a mark for each index that they bear, which goes with the record.
+Of a rejected correction, too, it notes whose photographs it brought: probes are copies of these as of any other.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 
-from comity.domain.entries import RecordEnrolled
+from comity.domain.entries import IndexKind, RecordEnrolled
 from comity.domain.ids import Ori, RecordId
 from comity.ports import PhotoStore
 
 FOLDER = "rejected"
+MARK = b"."
 
 
 def _told(record: RecordId) -> str:
@@ -29,6 +31,18 @@ def remember(photos: PhotoStore, event: RecordEnrolled) -> None:
     photos.put(_told(event.record_id), json.dumps([event.owner, names]).encode())
     for name in names:
         photos.put(f"{FOLDER}/{name}/{event.record_id}", str(event.owner).encode())
+
+
+def remember_photographs(photos: PhotoStore, event: RecordEnrolled) -> None:
+    """Note the tags of a rejected enrolment's photographs beside its record, with which they go."""
+    for index in event.indexes:
+        if index.kind is IndexKind.PHOTOGRAPH:
+            photos.put(f"{_told(event.record_id)}/{IndexKind.PHOTOGRAPH}/{index.tag}", MARK)
+
+
+def photographs(photos: PhotoStore, record: RecordId) -> tuple[str, ...]:
+    """Return the tags of the photographs that a record's rejected enrolments brought."""
+    return tuple(name.rsplit("/", 1)[1] for name in photos.under(f"{_told(record)}/{IndexKind.PHOTOGRAPH}"))
 
 
 def bearing(photos: PhotoStore, targets: Iterable[str]) -> dict[RecordId, Ori]:

@@ -15,7 +15,7 @@ from comity.domain.log import Stream
 from comity.duties.purge.destroy import Destroyer
 from comity.duties.purge.jobs import Job, Jobs
 from comity.duties.purge.needles import Haystack
-from comity.duties.purge.notary import DIRECTED, SWEEP, Notary, share, sought
+from comity.duties.purge.notary import DIRECTED, SWEEP, Notary, bears_templates, share, sought
 from comity.duties.purge.places import Places
 from comity.duties.purge.states import Phase, States, together
 from comity.duties.scan import Scanned, scan
@@ -28,6 +28,7 @@ STOP_SECONDS = 30.0  # then it is left behind: nobody waits for ever to end
 POLL_SECONDS = 0.5
 TOGETHER_MAX, RECORDS_TOGETHER_MAX = 100, 2_000  # what shares one look at the files
 SCAN_TRIES, SCAN_PAUSE_SECONDS = 20, 0.5  # an engine may take a moment to unlink what it rewrote
+APART_AFTER = 2  # tries that found templates: then whether other records hold the same is worth a walk through the store
 
 
 class Certifier:
@@ -114,6 +115,10 @@ class Certifier:
             logger.warning("destroyed records were put back: they are destroyed again", records=len(records))
             self._destroy(records)
 
+    def apart(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return the jobs without what other records hold as well, once templates were found."""
+        return self._haystack.apart(jobs)
+
     def unsettled(self, jobs: Sequence[Job]) -> tuple[str, ...]:
         """Return where the log's old values could not be seen to be gone yet: brokers may take hours."""
         return self._destroy.unsettled(sorted({record for job in jobs for record in job.records}))
@@ -163,7 +168,7 @@ class Certifier:
             self._set_aside(jobs, ready)
             if not ready:
                 return
-            scanned = self._look(ready)
+            ready, scanned = self._look(ready)
         except Exception as error:  # noqa: BLE001 - logged and told in the status, whatever it is
             self._failed(jobs, error)
             return
@@ -196,7 +201,7 @@ class Certifier:
         else:
             self.states.put(job, Phase.CERTIFIED)
 
-    def _look(self, jobs: Sequence[Job]) -> Scanned:
+    def _look(self, jobs: list[Job]) -> tuple[list[Job], Scanned]:
         """Look where the bytes lay, until nothing is found: an engine may take a moment to unlink what it rewrote."""
         owners = {owner for job in jobs for owner in job.owners}
         records = {record for job in jobs for record in job.records}
@@ -204,9 +209,11 @@ class Certifier:
             scanned = scan(self._places.of(owners, records), sought(jobs), self._stop)
             if scanned.clean or tried == SCAN_TRIES or self._stop.wait(SCAN_PAUSE_SECONDS):
                 break
+            if tried == APART_AFTER and bears_templates(scanned):
+                jobs = self.apart(jobs)
         if not scanned.clean:
             logger.error("bytes found after an erasure", files=sum(map(len, scanned.found.values())))
-        return scanned
+        return jobs, scanned
 
     def _failed(self, jobs: Sequence[Job], error: Exception) -> None:
         if self._stop.is_set():

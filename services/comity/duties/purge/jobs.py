@@ -46,6 +46,18 @@ class Job:
     keys: int = 0
     templates: int = 0
     needles: Needles = field(default_factory=dict, repr=False)
+    shared: int = 0  # pieces that are looked for no more: other records hold them as well
+
+    def without(self, pieces: frozenset[bytes]) -> Job:
+        """Return the job without these pieces of templates."""
+        mine = self.by_kind.get(TEMPLATE, frozenset()) & pieces
+        if not mine:
+            return self
+        needles = {
+            record: {kind: wanted - mine if kind == TEMPLATE else wanted for kind, wanted in kinds.items()}
+            for record, kinds in self.needles.items()
+        }
+        return replace(self, needles=needles, shared=self.shared + len(mine))
 
     def adding(self, needles: Needles, keys: int = 0, templates: int = 0) -> Job:
         """Return the job with more to look for; of other jobs' records, nothing."""

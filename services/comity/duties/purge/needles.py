@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from comity.acts.probes import Probes
 from comity.domain.ids import CIPHERTEXT_SLASHES, RecordId, probe_name, record_key
 from comity.duties.purge.destroy import copies
-from comity.duties.purge.jobs import CIPHERTEXT, TEMPLATE, WRAPPED_KEY, Needles, pieces_of
-from comity.ports import Candidates, KeyVault, LedgerView, PhotoStore
+from comity.duties.purge.jobs import CIPHERTEXT, TEMPLATE, WRAPPED_KEY, Job, Needles, pieces_of
+from comity.duties.scan import pieces
+from comity.ports import Candidates, KeyVault, LedgerView, PhotoStore, TemplateStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Haystack:
     vault: KeyVault
     photos: PhotoStore
     gallery: Candidates
+    store: TemplateStore
     ledger: LedgerView
     probes: Probes
 
@@ -52,6 +54,21 @@ class Haystack:
         prefix = record_key(RecordId(""))
         shredded = (RecordId(name.removeprefix(prefix)) for name in self.vault.shredded(prefix))
         return [record for record in shredded if next(iter(self.photos.under(f"record/{record}")), None) is not None]
+
+    def apart(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return the jobs without the pieces of templates that records hold whose keys are whole.
+
+        One photograph under two booking numbers gives one template, byte for byte: its bytes cannot tell whose they are. Walks
+        the whole store, so it is for where such pieces were found.
+        """
+        wanted = {piece for job in jobs for piece in job.by_kind.get(TEMPLATE, ())}
+        shared: set[bytes] = set()
+        for batch in self.store.all():
+            for template in batch:
+                mine = wanted.intersection(pieces(template.vector.tobytes()))
+                if mine and self.vault.wrapped(record_key(template.record_id)) is not None:
+                    shared |= mine
+        return [job.without(frozenset(shared)) for job in jobs]
 
     def ciphertexts(self, records: Sequence[RecordId]) -> Needles:
         """Take pieces of all that is kept of the photographs and particulars: ciphertexts, which the log holds too."""

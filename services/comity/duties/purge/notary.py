@@ -10,7 +10,7 @@ from comity.domain import entries as e
 from comity.domain.ids import OrderName
 from comity.domain.posting import Certificate
 from comity.domain.standing import certificates
-from comity.duties.purge.jobs import Job
+from comity.duties.purge.jobs import TEMPLATE, Job
 from comity.duties.scan import Scanned
 from comity.ports import LedgerView, Watch
 
@@ -80,6 +80,7 @@ class Notary:
             *((NOT_YET,) if scope == DIRECTED else ()),
             *dict.fromkeys(unsettled),
             *((f"unreadable: {len(scanned.unreadable)} files",) if scanned.unreadable else ()),
+            *((f"{job.shared} pieces of templates that other records hold as well, byte for byte",) if job.shared else ()),
             *((f"nothing was held of {bare} of these records",) if bare else ()),
         )
 
@@ -89,6 +90,11 @@ def share(job: Job, scanned: Scanned) -> Scanned:
     prefix = f"{job.name}/"
     mine = {name.removeprefix(prefix): paths for name, paths in scanned.found.items() if name.startswith(prefix)}
     return Scanned(scanned.files, scanned.bytes, mine, scanned.unreadable)
+
+
+def bears_templates(scanned: Scanned) -> bool:
+    """Say whether templates are among what a scan found."""
+    return any(name.rsplit("/", 1)[1] == TEMPLATE for name in scanned.found)
 
 
 def sought(jobs: Sequence[Job]) -> dict[str, frozenset[bytes]]:

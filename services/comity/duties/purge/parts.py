@@ -55,7 +55,12 @@ class Purge:
         self.gate = threading.Lock()
         self.jobs = Jobs(world.kept, world.vault)
         self._haystack = Haystack(
-            vault=world.vault, photos=world.photos, gallery=world.gallery, ledger=world.ledger, probes=world.probes
+            vault=world.vault,
+            photos=world.photos,
+            gallery=world.gallery,
+            store=world.store,
+            ledger=world.ledger,
+            probes=world.probes,
         )
         notary = Notary(journal=world.journal, ledger=world.ledger, watch=world.watch, elsewhere=world.elsewhere)
         self.certifier = Certifier(

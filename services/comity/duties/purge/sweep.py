@@ -17,7 +17,7 @@ import structlog
 from comity.domain.log import Stream
 from comity.duties.purge.certify import Certifier
 from comity.duties.purge.jobs import Job, Jobs
-from comity.duties.purge.notary import DIRECTED, SWEEP, Notary, share, sought
+from comity.duties.purge.notary import DIRECTED, SWEEP, Notary, bears_templates, share, sought
 from comity.duties.purge.states import Phase
 from comity.duties.scan import Scanned, scan
 
@@ -89,6 +89,9 @@ class Sweeper:
                 return Swept(0, 0, 0, 0)
             unsettled = self._certifier.unsettled(jobs)
             scanned = scan(self._roots, sought(jobs), self._stop)
+            if bears_templates(scanned):
+                jobs = self._certifier.apart(jobs)
+                scanned = scan(self._roots, sought(jobs), self._stop)
             found = sum(self._certified(job, share(job, scanned), unsettled) > 0 for job in jobs)
             return Swept(len(jobs), scanned.files, scanned.bytes, found)
 

@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 from sqlalchemy import Engine, event
 
+from comity.acts.enrol import covering
 from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import SqlLedger
 from comity.adapters.sql.positions import SqlPositions
@@ -231,6 +232,31 @@ def test_records_are_judged_by_one_statement_sealed_or_not(core: Core, engine: E
     assert len([text for text in said if not text.startswith("--")]) == 1
 
 
+def test_a_stolen_key_that_registered_thousands_is_revoked_and_no_judgement_reads_them(core: Core, engine: Engine) -> None:
+    """Rule 13: more than SQLite takes in one statement; of all of them, what a judgement reads is what voids something of it."""
+    raw = engine.raw_connection()  # some builds take more, and none takes less
+    cast("sqlite3.Connection", raw.driver_connection).setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
+    raw.close()
+    core.say(admission(1, A))
+    core.say(seal("o1", 1), COURT)
+    core.apply()
+    stolen, seen = key(ADMINISTRATOR).kid, core.ledger.progress()
+    thieves = [
+        p.Key(entered=seen.next, kid=stolen, key_id=KeyId(f"k{n}"), party=COURT, role=e.Role.COURT, public_key=b"")
+        for n in range(40_000)
+    ]
+    changes = p.post(unseal("u1", "o1"), seen.next, p.Signer(COURT, e.Role.COURT, thieves[7].key_id), BASE)
+    core.ledger.apply(seen, moved(seen), [Posted(seen.next, "", (*map(p.Enter, thieves), *changes))])
+    revocation, now = e.KeyRevoked(stolen, seen.next), core.ledger.progress()
+    changes = p.post(revocation, now.next, p.Signer(COURT, e.Role.COURT, KeyId("k")), BASE, core.ledger.signing_keys())
+    core.ledger.apply(now, moved(now), [Posted(now.next, "", changes)])
+    end = core.ledger.progress().next
+    assert not [row for row in core.ledger.signing_keys() if row.holds(end) and row.kid == stolen and row.entered >= seen.next]
+    for facts in (core.ledger.facts(B, [record(1)], end), core.ledger.reach({p.record_target(record(1))}, end)):
+        assert [row.key_id for row in facts.revocations] == [thieves[7].key_id]
+        assert facts.lifted(facts.suppressions[0], end) is None
+
+
 def test_an_order_that_names_a_record_without_indexes_is_among_its_facts(core: Core) -> None:
     """Rule 2: the id alone is enough."""
     core.say(e.RecordsAdmitted((e.AdmittedRecord(record(1), A, e.RecordClass.BOOKING, 1, (), b"0" * 32),)))
@@ -274,12 +300,13 @@ def test_a_record_that_is_to_come_is_judged_by_what_it_would_bear(core: Core) ->
     core.say(admission(1, A, case, photo))
     core.say(seal("o1", indexes=[case]), COURT)
     core.apply()
-    would_be = p.Record(entered=-1, record_id=record(2), owner=Ori(B), record_class=e.RecordClass.BOOKING, version=0,
-                        enrolment_sha256=b"")  # fmt: skip
-    own = p.Index(entered=-1, record_id=record(2), target=p.index_target(photo), kin=True)
-    facts = core.ledger.prospect([own.target, p.record_target(record(2))])
-    covering = replace(facts, indexes=(*facts.indexes, own)).covering(would_be, facts.applied)
-    assert [order.order_id for order in covering] == ["o1"]
+    assert [order.order_id for order in covering(core.ledger, Ori(B), record(2), [photo])] == ["o1"]
+    lifted = core.say(unseal("u1", "o1"), COURT)
+    core.apply()
+    assert not covering(core.ledger, Ori(B), record(2), [photo])
+    core.say(e.KeyRevoked(key(COURT).kid, lifted), ADMINISTRATOR)  # rule 13: a stolen key's unseal ended nothing
+    core.apply()
+    assert [order.order_id for order in covering(core.ledger, Ori(B), record(2), [photo])] == ["o1"]
 
 
 def test_thousands_of_records_are_judged_in_one_read(core: Core) -> None:

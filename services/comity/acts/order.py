@@ -108,7 +108,9 @@ class Orders:
         if taken.refused:
             message = f"An event with this id was refused at position {taken.position}."
             raise Conflict(message, advice="Say it anew, under a new id: act_id, where it has no other.", reason=REFUSED_BEFORE)
-        if isinstance(envelope.event, LOOSENING) and voided(taken.kid, taken.position, self._ledger.rows(Revocation)):
+        if isinstance(envelope.event, LOOSENING) and voided(
+            taken.kid, taken.position, self._ledger.rows(Revocation, key_id=taken.kid)
+        ):
             raise Conflict(VOID_NAME.message, advice="Give it a new id.", reason=VOID_NAME.reason)
         if taken.value_sha256 != digest:
             raise Conflict("Another event with this id stands already.", advice="Give a new order a new id.", reason="same-id")

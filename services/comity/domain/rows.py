@@ -266,7 +266,7 @@ IDENTITY: dict[type[Row], tuple[str, ...]] = {
     Court: ("court_id",),
     Exchange: ("exchange_id",),
     Key: ("key_id",),
-    Revocation: ("entered", "key_id"),
+    Revocation: ("key_id", "entered"),
     IndexKey: ("name", "version"),
     Record: ("record_id", "version", "kid"),  # what a stolen key admitted is admitted again by the next
     Index: ("record_id", "target"),

@@ -81,8 +81,13 @@ def counted(versions: Iterable[Record], revocations: Collection[Revocation], as_
 def certificates(held: Held, order: OrderName) -> list[Certificate]:
     """Return an order's certificates that count: a key of the exchange that was revoked from before attested nothing."""
     rows = held.rows(Certificate, party=order.party, order_id=order.order_id)
-    revocations = held.rows(Revocation)
+    revocations = _revocations(held, rows)
     return [row for row in rows if not _void(row, revocations, END)]
+
+
+def _revocations(held: Held, signed: Iterable[Row]) -> list[Revocation]:
+    """Return the revocations of the keys that signed these rows."""
+    return [row for kid in sorted({row.kid for row in signed}) for row in held.rows(Revocation, key_id=kid)]
 
 
 def _void(row: Row, revocations: Collection[Revocation], as_of: int) -> bool:
@@ -99,11 +104,16 @@ def _refuse_revocation(entry: e.KeyRevoked, kid: KeyId, held: Held) -> Refusal |
 
 def registered_by(key_id: KeyId, void_from: int | None, keys: Collection[Key]) -> dict[KeyId, int]:
     """Return the keys that a key registered from a position on, and those that these registered, each with its own place."""
+    if void_from is None:
+        return {}
+    registered: dict[KeyId, list[Key]] = {}
+    for key in keys:
+        registered.setdefault(key.kid, []).append(key)
     found: dict[KeyId, int] = {}
-    waiting = [] if void_from is None else [(key_id, void_from)]
+    waiting = [(key_id, void_from)]
     while waiting:  # each key is registered once, so it comes up once
         by, since = waiting.pop()
-        new = [key for key in keys if key.kid == by and key.entered >= since and key.key_id not in {key_id, *found}]
+        new = [key for key in registered.get(by, ()) if key.entered >= since and key.key_id not in found and key.key_id != key_id]
         found |= {key.key_id: key.entered for key in new}
         waiting += [(key.key_id, key.entered) for key in new]
     return found
@@ -133,8 +143,9 @@ def _refuse_owner(entry: e.RecordsAdmitted, held: Held, at: int) -> Refusal | No
     owners = {record.record_id: record.owner for record in entry.records}
     if any(owners[record.record_id] != record.owner for record in entry.records):
         return Refusal("another-owner", "An admission names two owners of one record.")
-    revocations = held.rows(Revocation)
-    sound = (row for row in held.versions(owners) if not _void(row, revocations, at))
+    versions = held.versions(owners)
+    revocations = _revocations(held, versions)
+    sound = (row for row in versions if not _void(row, revocations, at))
     if any(row.owner != owners[row.record_id] for row in sound):
         return Refusal("another-owner", "A record keeps its owner in every version.")
     return None

@@ -68,7 +68,9 @@ class LedgerProjection:
                 advice="Restore the whole journal; if it is lost for good, tell every party, then: comity anchor accept.",
             )
         self._check_end(self._progress)
-        self._keys = Keys({key.key_id: key for key in self._ledger.signing_keys()}, list(self._ledger.rows(Revocation)))
+        self._keys = Keys({key.key_id: key for key in self._ledger.signing_keys()})
+        for row in self._ledger.every(Revocation):
+            self._keys.learn(row)
         self._parties = known_parties(self._ledger)
         self._exchange_id = next((row.exchange_id for row in self._ledger.rows(Exchange)), None)
         self._clock = Clock(self._ledger, self._progress.next, self._progress.stretch)
@@ -222,7 +224,7 @@ class LedgerProjection:
         if before.refused:
             advice = "Say it anew, under a new id or in other words."
             return Refusal(REFUSED_BEFORE, f"This was refused at position {before.position}. {advice}")
-        if isinstance(event, LOOSENING) and voided(before.kid, before.position, self._keys.revocations):
+        if isinstance(event, LOOSENING) and voided(before.kid, before.position, self._keys.revocations.get(before.kid, ())):
             return VOID_NAME
         if before.value_sha256 == digest:
             return Refusal(REPEATED, f"This stands already, at position {before.position}; the repeat has no effect.")
@@ -243,7 +245,7 @@ class LedgerProjection:
         elif isinstance(row, Key):
             self._keys.of.setdefault(row.key_id, row)
         elif isinstance(row, Revocation):
-            self._keys.revocations.append(row)
+            self._keys.learn(row)
         elif isinstance(row, Agency):
             self._parties.add(row.ori)
         elif isinstance(row, Court):

@@ -18,7 +18,11 @@ class Keys:
     """The keys and the revocations of the whole journal so far: few, and asked for at every entry."""
 
     of: dict[str, Key] = field(default_factory=dict)
-    revocations: list[Revocation] = field(default_factory=list)
+    revocations: dict[KeyId, list[Revocation]] = field(default_factory=dict)
+
+    def learn(self, revocation: Revocation) -> None:
+        """Take a revocation."""
+        self.revocations.setdefault(revocation.key_id, []).append(revocation)
 
 
 class Pending:
@@ -77,7 +81,7 @@ class Pending:
         if kind is Key:
             held = self._keys.of.values()
         elif kind is Revocation:
-            held = self._keys.revocations
+            held = self._keys.revocations.get(KeyId(str(where["key_id"])), ())
         elif kind is Grant:
             held = (*self._ledger.rows(Grant, **where), *self._grants)
         elif kind is Lift:

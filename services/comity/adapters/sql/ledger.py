@@ -10,23 +10,18 @@ import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import datetime
+from itertools import product
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
     Connection,
     Engine,
-    Exists,
-    FromClause,
     RowMapping,
     Select,
     Table,
     and_,
-    bindparam,
     delete,
     func,
-    or_,
     select,
     update,
 )
@@ -34,6 +29,22 @@ from sqlalchemy.dialects.sqlite import insert as insert_or_nothing
 
 from comity.adapters.sql import ages
 from comity.adapters.sql.snapshot import snapshot
+from comity.adapters.sql.statements import (
+    FOUND,
+    KEYS,
+    KIN,
+    LIFTS,
+    NAMES,
+    OWN_INDEXES,
+    RECORDS,
+    REFUSE,
+    REVOCATIONS,
+    SUPPRESSIONS,
+    TICKS,
+    TICKS_BEFORE,
+    TICKS_FROM,
+    columns,
+)
 from comity.adapters.sql.tables import APPLIED, REFUSED, SEEN, TABLES
 from comity.domain import posting as p
 from comity.domain.authority import REPEATED, Refusal
@@ -52,48 +63,7 @@ ROWS_MAX, REFUSALS_MAX, REPEATS_MAX = 10_000, 1_000, 100
 CHUNK = 500  # values in one IN list; SQLite takes 32,766 parameters in a statement
 
 Row = TypeVar("Row", bound=p.Row)
-R, X, S, L, V, T, K = (TABLES[k] for k in (p.Record, p.Index, p.Suppression, p.Lift, p.Revocation, p.Tick, p.Key))
-
-
-NAMES = {kind: tuple(f.name for f in fields(kind)) for kind in TABLES}
-
-
-def _columns(kind: type[p.Row]) -> list[Any]:
-    return [TABLES[kind].c[f.name] for f in fields(kind)]
-
-
-def _some(name: str) -> Any:  # noqa: ANN401 (SQLAlchemy's expression types)
-    return bindparam(name, expanding=True)
-
-
-RECORDS = select(*_columns(p.Record)).where(R.c.record_id.in_(_some("records")))
-OWN_INDEXES = select(*_columns(p.Index)).where(X.c.record_id.in_(_some("records")))
-KIN = select(X.c.record_id).where(X.c.kin, X.c.target.in_(_some("targets"))).distinct()
-SUPPRESSIONS = select(*_columns(p.Suppression)).where(S.c.target.in_(_some("targets")))
-LIFTS = select(*_columns(p.Lift)).where(
-    select(S.c.place).where(S.c.entered_by == L.c.party, S.c.order_id == L.c.order_id, S.c.target.in_(_some("targets"))).exists()
-)
-REVOCATIONS = select(*_columns(p.Revocation)).where(V.c.void_from.is_not(None), V.c.entered < bindparam("as_of"))
-# The newest row carries the clock (rule 8): as of the place, and as of all that is applied.
-NEWEST_TICK = select(func.max(T.c.entered)).scalar_subquery()
-TICK_THEN = select(func.max(T.c.entered)).where(T.c.entered < bindparam("as_of")).scalar_subquery()
-TICKS = select(*_columns(p.Tick)).where(T.c.entered.in_([NEWEST_TICK, TICK_THEN]))
-TICKS_BEFORE = select(*_columns(p.Tick)).where(T.c.entered < bindparam("position")).order_by(T.c.entered.desc())
-TICKS_FROM = select(*_columns(p.Tick)).where(T.c.entered >= bindparam("position")).order_by(T.c.entered)
-KEYS = select(*_columns(p.Key)).where(K.c.role == bindparam("role"))
-FOUND = select(X.c.record_id).where(X.c.target.in_(_some("targets"))).distinct()
-
-
-def _stood(table: FromClause) -> Exists:
-    """Say whether its signer's same bytes stand before a refused entry: anybody can append them again."""
-    same = (table.c[name] == bindparam(name, type_=table.c[name].type) for name in ("signer", "value_sha256"))
-    before = table.c.position < bindparam("position", type_=BigInteger)
-    return select(table.c.position).where(*same, before).exists()
-
-
-AGAIN = or_(bindparam("repeats", type_=Boolean), _stood(SEEN), _stood(REFUSED.alias("before")))
-TOLD = {c.name: bindparam(c.name, type_=c.type) for c in REFUSED.c if c.name != "again"}
-REFUSE = insert_or_nothing(REFUSED).values(**TOLD, again=AGAIN).on_conflict_do_nothing()
+S, T = (TABLES[kind] for kind in (p.Suppression, p.Tick))
 
 
 class SqlLedger:
@@ -115,13 +85,13 @@ class SqlLedger:
             kin = _strings(connection, KIN, targets=targets)
             own = _fetch(connection, OWN_INDEXES, p.Index, records=kin)
             names = {*targets, *(p.record_target(RecordId(r)) for r in kin), *(row.target for row in own)}
-            suppressions = _fetch(connection, SUPPRESSIONS, p.Suppression, targets=names)
+            lifts = _fetch(connection, LIFTS, p.Lift, targets=names)
             return Facts(
                 applied=applied,
                 indexes=own,
-                suppressions=suppressions,
-                lifts=_fetch(connection, LIFTS, p.Lift, targets=names),
-                revocations=_fetch(connection, REVOCATIONS, p.Revocation, as_of=applied),
+                suppressions=_fetch(connection, SUPPRESSIONS, p.Suppression, targets=names),
+                lifts=lifts,
+                revocations=_revocations(connection, lifts),
                 ticks=_fetch(connection, TICKS, p.Tick, as_of=applied),
             )
 
@@ -135,13 +105,15 @@ class SqlLedger:
             beside = near | _kin(connection, near)  # whose orders bear on where the records stand now
             indexes = _fetch(connection, OWN_INDEXES, p.Index, records=beside)
             names = {*(row.target for row in indexes), *map(p.record_target, beside)}
+            records = _fetch(connection, RECORDS, p.Record, records=near)
+            lifts = _fetch(connection, LIFTS, p.Lift, targets=names)
             return Facts(
                 applied=applied,
-                records=_fetch(connection, RECORDS, p.Record, records=near),
+                records=records,
                 indexes=indexes,
                 suppressions=_fetch(connection, SUPPRESSIONS, p.Suppression, targets=names),
-                lifts=_fetch(connection, LIFTS, p.Lift, targets=names),
-                revocations=_fetch(connection, REVOCATIONS, p.Revocation, as_of=applied),
+                lifts=lifts,
+                revocations=_revocations(connection, (*records, *lifts)),
                 keys=_fetch(connection, KEYS, p.Key, role=Role.EXCHANGE),
                 ticks=_fetch(connection, TICKS, p.Tick, as_of=as_of),
             )
@@ -151,7 +123,7 @@ class SqlLedger:
         own = (S.c.entered_by == party, S.c.entered < (END if before is None else before))
         newest = select(S.c.entered).where(*own).distinct().order_by(S.c.entered.desc()).limit(count)
         first = select(func.min(S.c.place)).where(S.c.entered.in_(newest)).group_by(S.c.entered)
-        query = select(*_columns(p.Suppression)).where(S.c.place.in_(first)).order_by(S.c.entered.desc())
+        query = select(*columns(p.Suppression)).where(S.c.place.in_(first)).order_by(S.c.entered.desc())
         with self._engine.begin() as connection:
             return tuple(p.Suppression(**row) for row in connection.execute(query).mappings())
 
@@ -171,7 +143,7 @@ class SqlLedger:
         table, last = TABLES[kind], 0
         named = and_(True, *(table.c[k] == v for k, v in where.items()))
         while True:
-            after = select(table.c.place, *_columns(kind)).where(table.c.place > last, named)
+            after = select(table.c.place, *columns(kind)).where(table.c.place > last, named)
             query = after.order_by(table.c.place).limit(ROWS_MAX)
             with self._engine.begin() as connection:
                 rows = [dict(row) for row in connection.execute(query).mappings()]
@@ -184,7 +156,7 @@ class SqlLedger:
         """Return the newest rows of one kind, newest first."""
         table = TABLES[kind]
         with self._engine.begin() as connection:
-            query = select(*_columns(kind)).order_by(table.c.place.desc()).limit(count)
+            query = select(*columns(kind)).order_by(table.c.place.desc()).limit(count)
             return tuple(kind(**row) for row in connection.execute(query).mappings())
 
     def ticks_before(self, position: int, count: int) -> tuple[p.Tick, ...]:
@@ -205,7 +177,7 @@ class SqlLedger:
         """Return one row of a covering order, or None where there is none of this name."""
         own = (S.c.entered_by == name.party, S.c.order_id == name.order_id)
         with self._engine.begin() as connection:
-            row = connection.execute(select(*_columns(p.Suppression)).where(*own).limit(1)).mappings().one_or_none()
+            row = connection.execute(select(*columns(p.Suppression)).where(*own).limit(1)).mappings().one_or_none()
             return None if row is None else p.Suppression(**row)
 
     def ticked(self, kid: str, at: datetime) -> int | None:
@@ -224,7 +196,7 @@ class SqlLedger:
         with self._engine.begin() as connection:
             applied = _progress(connection).next  # first: it fixes the snapshot
             versions = _fetch(connection, RECORDS, p.Record, records=records)
-            return tuple(counted(versions, _fetch(connection, REVOCATIONS, p.Revocation, as_of=applied), applied))
+            return tuple(counted(versions, _revocations(connection, versions), applied))
 
     def seen(self, signer: str, event_id: str) -> Taken | None:
         """Return the digest, the position and the key of what was taken under this id."""
@@ -327,6 +299,11 @@ def _fetch(connection: Connection, query: Select[Any], kind: type[Row], **values
     return tuple(kind(**dict(zip(names, row, strict=True))) for row in rows)
 
 
+def _revocations(connection: Connection, signed: Iterable[p.Row]) -> tuple[p.Revocation, ...]:
+    """Return the revocations that reach back, of the keys that signed these rows."""
+    return _fetch(connection, REVOCATIONS, p.Revocation, keys={row.kid for row in signed})
+
+
 def _strings(connection: Connection, query: Select[Any], *, targets: Collection[str]) -> set[str]:
     return {row[0] for part in _parts(targets) for row in connection.execute(query, {"targets": part})}
 
@@ -394,5 +371,6 @@ def _flush(connection: Connection, waiting: dict[Table, list[dict[str, Any]]]) -
 
 def _end(connection: Connection, change: p.End, at: int) -> None:
     table = TABLES[change.kind]
-    named = (table.c[name].in_(values) for name, values in change.where.items())
-    connection.execute(update(table).where(table.c.ended == END, table.c.entered < at, *named).values(ended=at))
+    for parts in product(*(_parts(values) for values in change.where.values())):  # a stolen key may have registered thousands
+        named = (table.c[name].in_(part) for name, part in zip(change.where, parts, strict=True))
+        connection.execute(update(table).where(table.c.ended == END, table.c.entered < at, *named).values(ended=at))

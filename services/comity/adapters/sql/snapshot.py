@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, LargeBinary
 from sqlalchemy.dialects import sqlite
@@ -33,7 +33,12 @@ OWN = f"{IDS} CROSS JOIN blind_index AS own ON own.record_id = id.value"
 KIN = f"{OWN} AND own.kin CROSS JOIN blind_index AS kin ON kin.target = own.target AND kin.kin AND kin.record_id <> id.value"
 FURTHER = f"{KIN} CROSS JOIN blind_index AS further ON further.record_id = kin.record_id"
 ORDER = "CROSS JOIN suppression AS cover ON cover.target ="
-LIFT = "LEFT JOIN lift ON lift.party = cover.entered_by AND lift.order_id = cover.order_id"
+# A revocation comes along where it voids something that is read here: thousands of keys may have been revoked at once.
+LIFT = (
+    "LEFT JOIN lift ON lift.party = cover.entered_by AND lift.order_id = cover.order_id "
+    "LEFT JOIN revocation ON revocation.key_id = lift.kid AND revocation.void_from <= lift.entered"
+)
+VOIDED = "CROSS JOIN revocation AS row ON row.key_id = signed.kid AND row.void_from <= signed.entered"
 WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "by_itself": (f"{IDS} {ORDER} 'record:' || id.value {LIFT}", ()),
     "by_index": (f"{OWN} {ORDER} own.target {LIFT}", ("own",)),
@@ -42,13 +47,17 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 PLAIN: dict[str, tuple[type[p.Row], str]] = {
     "records": (p.Record, f"{IDS} CROSS JOIN record AS row ON row.record_id = id.value"),
-    "revocations": (p.Revocation, "revocation AS row WHERE void_from IS NOT NULL"),
+    "revocations": (p.Revocation, f"{IDS} CROSS JOIN record AS signed ON signed.record_id = id.value {VOIDED}"),
+    "revoked_grants": (p.Revocation, f"share_grant AS signed {VOIDED} WHERE signed.grantee = :requester"),
     "keys": (p.Key, "signing_key AS row WHERE role = 'exchange'"),
     "grants": (p.Grant, "share_grant AS row WHERE grantee = :requester"),
     "agencies": (p.Agency, "agency AS row WHERE ori = :requester"),
     "ticks": (p.Tick, f"tick AS row WHERE entered IN ({TICKS})"),
 }
-KINDS = (*(kind for kind, _ in PLAIN.values()), p.Suppression, p.Lift, p.Index)
+KINDS = {*(kind for kind, _ in PLAIN.values()), p.Suppression, p.Lift, p.Index}
+
+
+RowT = TypeVar("RowT", bound=p.Row)
 
 
 def _read(kind: type[p.Row], name: str) -> tuple[str, Callable[[Any], Any]]:
@@ -75,7 +84,12 @@ def _statement() -> str:
     for name, (kind, source) in PLAIN.items():
         parts.append(f"'{name}', (SELECT json_group_array({_json(kind, 'row')}) FROM {source})")  # noqa: S608
     for name, (source, indexes) in WAYS.items():
-        told = [_json(p.Suppression, "cover"), _json(p.Lift, "lift"), *(_json(p.Index, row) for row in indexes)]
+        told = [
+            _json(p.Suppression, "cover"),
+            _json(p.Lift, "lift"),
+            _json(p.Revocation, "revocation"),
+            *(_json(p.Index, row) for row in indexes),
+        ]
         parts.append(f"'{name}', (SELECT json_group_array(json_array({', '.join(told)})) FROM {source})")  # noqa: S608
     return f"SELECT json_object({', '.join(parts)})"
 
@@ -98,23 +112,28 @@ def snapshot(engine: Engine, requester: str, records: Collection[RecordId], as_o
     finally:
         raw.close()
     plain: dict[str, Any] = {name: tuple(_row(kind, values) for values in found[name]) for name, (kind, _) in PLAIN.items()}
-    return Facts(applied=found["applied"], **plain, **_ways(found))
+    ways = _ways(found)
+    revocations = (*plain.pop("revocations"), *plain.pop("revoked_grants"), *ways.pop("revocations"))
+    return Facts(applied=found["applied"], revocations=_ordered(dict.fromkeys(revocations)), **plain, **ways)
 
 
 def _ways(found: dict[str, Any]) -> dict[str, Any]:
-    """Return the orders that lead to the records, what lifts these, and the indexes on the way; each row once."""
-    covers, lifts, indexes = dict[p.Row, None](), dict[p.Row, None](), dict[p.Row, None]()
+    """Return the orders that lead to the records, what lifts these and voids that, and the indexes on the way; each row once."""
+    covers, lifts, revocations, indexes = dict[p.Row, None](), dict[p.Row, None](), dict[p.Row, None](), dict[p.Row, None]()
     for name in WAYS:
-        for cover, lift, *ways in found[name]:
+        for cover, lift, revocation, *ways in found[name]:
             covers[_row(p.Suppression, cover)] = None
             if lift[0] is not None:  # an outer join's nothing is a row of nulls
                 lifts[_row(p.Lift, lift)] = None
+            if revocation[0] is not None:
+                revocations[_row(p.Revocation, revocation)] = None
             for way in ways:
                 indexes[_row(p.Index, way)] = None
-    return {"suppressions": _ordered(covers), "lifts": _ordered(lifts), "indexes": _ordered(indexes)}
+    rows = {"suppressions": covers, "lifts": lifts, "revocations": revocations, "indexes": indexes}
+    return {name: _ordered(held) for name, held in rows.items()}
 
 
-def _ordered(rows: Iterable[p.Row]) -> tuple[p.Row, ...]:
+def _ordered(rows: Iterable[RowT]) -> tuple[RowT, ...]:
     return tuple(sorted(rows, key=lambda row: row.entered))
 
 

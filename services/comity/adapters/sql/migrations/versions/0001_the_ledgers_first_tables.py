@@ -289,7 +289,7 @@ def upgrade() -> None:
         sa.Column("key_id", sa.String(), nullable=False),
         sa.Column("void_from", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_revocation")),
-        sa.UniqueConstraint("entered", "key_id", name=op.f("uq_revocation_entered_key_id")),
+        sa.UniqueConstraint("key_id", "entered", name=op.f("uq_revocation_key_id_entered")),
     )
     with op.batch_alter_table("revocation", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_revocation_entered"), ["entered"], unique=False)

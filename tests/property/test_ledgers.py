@@ -16,7 +16,7 @@ from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import SqlLedger
 from comity.domain import entries as e
 from comity.domain import posting as p
-from comity.domain.authority import counted_as, event_id, refuse, refuse_terms
+from comity.domain.authority import REPEATED, counted_as, event_id, refuse, refuse_terms
 from comity.domain.clock import Clock, NoRuling
 from comity.domain.entries import RecordClass
 from comity.domain.ids import KeyId, Ori, PartyId
@@ -61,7 +61,8 @@ def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
             refused[at] = again(one, said[first], void=void, refused=first in refused)
         elif (reason := terms(memory, one, signer, at)) is not None:
             refused[at] = reason
-            taken[one.party, str(own)] = at
+            if reason != REPEATED:
+                taken[one.party, str(own)] = at
         else:
             taken[one.party, str(own)] = at
             who = p.Signer(registered(one.party, ROLES[one.party]).party, ROLES[one.party], key(one.party).kid)

@@ -148,19 +148,48 @@ def test_an_unseal_that_came_before_its_order_does_not_lie_in_wait(core: Core) -
     assert core.verdict(1, A) is Verdict.SUPPRESSED
 
 
-def test_what_takes_a_grant_or_a_key_back_can_be_said_again_where_it_came_too_early(core: Core) -> None:
-    """There are no other words for it, so what was refused must not use them up."""
-    core.say(e.ShareRevoked(GrantId("g1")), A)
-    core.say(e.KeyRevoked(key("late").kid), ADMINISTRATOR)
+def test_what_takes_a_grant_or_a_key_back_too_early_does_not_lie_in_wait_and_can_be_said_again(core: Core) -> None:
+    early = [core.say(e.ShareRevoked(GrantId("g1")), A), core.say(e.KeyRevoked(key("late").kid), ADMINISTRATOR)]
     core.say(grant("g1"), A)
     core.say(e.KeyRegistered(key("late").kid, COURT, e.Role.COURT, key("late").public_bytes), ADMINISTRATOR)
+    assert [again(core, place) for place in early] == ["refused-before"] * 2
     assert core.verdict(1, B) is Verdict.STANDS
-    core.say(e.ShareRevoked(GrantId("g1")), A)
-    core.say(e.KeyRevoked(key("late").kid), ADMINISTRATOR)
+    core.say(e.ShareRevoked(GrantId("g1"), "other words"), A)
+    core.say(e.KeyRevoked(key("late").kid, None, "other words"), ADMINISTRATOR)
     assert core.verdict(1, B) is Verdict.NOT_GRANTED
     core.say(seal("o1", 1), "late")
     core.apply()
-    assert [x.refused.reason for x in core.ledger.refusals() if x.refused] == ["unknown-key", "no-such-key", "no-such-grant"]
+    refused = [x.refused.reason for x in core.ledger.refusals() if x.refused]
+    assert refused == ["unknown-key", "refused-before", "refused-before", "no-such-key", "no-such-grant"]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_what_was_taken_back_is_not_once_more_in_other_words(core: Core, at_once: bool) -> None:  # noqa: FBT001
+    """A receipt for nothing, and of a key another row for judgements; in one transaction as in two."""
+    core.say(grant("g1"), A)
+    core.apply()
+    for event, party in (
+        (e.ShareRevoked(GrantId("g1")), A),
+        (e.ShareRevoked(GrantId("g1"), "again"), A),
+        (e.KeyRevoked(key(COURT).kid, None, "1"), ADMINISTRATOR),
+        (e.KeyRevoked(key(COURT).kid, None, "2"), ADMINISTRATOR),
+        (e.KeyRevoked(key(COURT).kid, 4, "3"), ADMINISTRATOR),  # it reaches back, and the first did not
+        (e.KeyRevoked(key(COURT).kid, 5, "4"), ADMINISTRATOR),
+        (e.KeyRevoked(key(COURT).kid, None, "5"), ADMINISTRATOR),
+        (e.KeyRevoked(key(COURT).kid, 3, "6"), ADMINISTRATOR),
+    ):
+        core.say(event, party)
+        if not at_once:
+            core.apply()
+    core.apply()
+    assert [x.refused.reason for x in core.ledger.refusals() if x.refused] == ["ended-before"] * 4
+    assert [row.void_from for row in core.ledger.rows(p.Revocation)] == [None, 4, 3]
+
+
+def test_a_tick_that_is_appended_again_and_again_is_each_time_a_repeat(core: Core) -> None:
+    """It was not refused when it came."""
+    place = core.tick(core.now + timedelta(seconds=10))
+    assert [again(core, place) for _ in range(3)] == ["repeated"] * 3
 
 
 def test_a_grant_that_was_refused_does_not_lie_in_wait(core: Core) -> None:

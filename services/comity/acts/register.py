@@ -187,7 +187,7 @@ class Register:
         stands = (row.entered for row in self._ledger.rows(Revocation, key_id=kid) if row.void_from == void_from)
         if again and (before := next(stands, None)) is not None:
             return before
-        return self._enter(e.KeyRevoked(kid, void_from), held.party)
+        return self._enter(e.KeyRevoked(kid, void_from, secrets.token_hex(ID_BYTES)), held.party)
 
     def _held(self, party: str, public_key: bytes, kid: str | None) -> int | None:
         """Return where this very key was registered for this party, or None."""

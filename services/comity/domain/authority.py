@@ -126,11 +126,6 @@ def counted_as(entry: e.Event, kid: KeyId, value_sha256: bytes) -> str | None:
     return own
 
 
-def takes_refused(entry: e.Event) -> bool:
-    """Say whether what is refused takes its id; not what only ends a grant or a key, for there are no other words for it."""
-    return not isinstance(entry, e.ShareRevoked | e.KeyRevoked)
-
-
 COUNTED_BY_DIGEST = (
     e.ShareRevoked,
     *(e.AgencyRegistered, e.CourtRegistered, e.KeyRegistered, e.KeyRevoked),

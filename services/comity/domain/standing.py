@@ -11,6 +11,7 @@ from comity.domain.authority import REPEATED, Refusal
 from comity.domain.ids import END, KeyId, OrderName, PartyId, RecordId
 from comity.domain.rows import Certificate, Grant, Key, Lift, Record, Revocation, Row, RowT, Suppression
 
+ENDED_BEFORE = "ended-before"
 LOOSENING = (*e.Lift.__args__, e.ShareGranted)  # what a revocation that reaches back makes void (rule 13)
 
 
@@ -49,8 +50,7 @@ def refuse_named(entry: e.Event, party: PartyId, kid: KeyId, held: Held, at: int
             before = held.ticked(kid, entry.at)
             return None if before is None else Refusal(REPEATED, f"This tick stands already, at position {before}.")
         case e.ShareRevoked():
-            known = held.rows(Grant, owner=party, grant_id=entry.grant_id)
-            return None if known else Refusal("no-such-grant", "You made no grant of this number.")
+            return _refuse_taking_back(held.rows(Grant, owner=party, grant_id=entry.grant_id), at)
         case e.KeyRevoked():
             return _refuse_revocation(entry, kid, held)
         case e.ProvisionalSealLifted() | e.RecordsUnsealed():
@@ -94,11 +94,25 @@ def _void(row: Row, revocations: Collection[Revocation], as_of: int) -> bool:
     return any(revocation.voids(row, as_of) for revocation in revocations)
 
 
+def _refuse_taking_back(grants: Sequence[Grant], at: int) -> Refusal | None:
+    if not grants:
+        return Refusal("no-such-grant", "You made no grant of this number.")
+    if not any(grant.holds(at) for grant in grants):
+        return Refusal(ENDED_BEFORE, "You took this grant back before: it ended then.")
+    return None
+
+
 def _refuse_revocation(entry: e.KeyRevoked, kid: KeyId, held: Held) -> Refusal | None:
     if not held.rows(Key, key_id=entry.kid):
         return Refusal("no-such-key", "No key of this id was registered before.")
     if entry.kid != kid and kid in registered_by(entry.kid, entry.void_from, held.rows(Key)):
         return Refusal("ends-its-signer", "The key that signs this was registered by the other since then: it would end with it.")
+    before = held.rows(Revocation, key_id=entry.kid)
+    if before and entry.void_from is None:
+        return Refusal(ENDED_BEFORE, f"This key was revoked before, at position {before[0].entered}.")
+    further = (row for row in before if row.void_from is not None and row.void_from <= (entry.void_from or 0))
+    if (row := next(further, None)) is not None:
+        return Refusal(ENDED_BEFORE, f"What it said from {row.void_from} on is void already: name an earlier place, or none.")
     return None
 
 
@@ -135,7 +149,7 @@ def _refuse_again(lift: e.Lift, kid: KeyId, held: Held) -> Refusal | None:
     before = [row for name in lift.ends for row in held.rows(Lift, party=name.party, order_id=name.order_id, kid=kid)]
     if {(row.party, row.order_id) for row in before} != {(name.party, name.order_id) for name in lift.ends}:
         return None
-    return Refusal("ended-before", f"This key ended it before, by {before[-1].lift_id}: another lift would do nothing.")
+    return Refusal(ENDED_BEFORE, f"This key ended it before, by {before[-1].lift_id}: another lift would do nothing.")
 
 
 def _refuse_owner(entry: e.RecordsAdmitted, held: Held, at: int) -> Refusal | None:

@@ -23,7 +23,6 @@ from comity.domain.authority import (
     refuse,
     refuse_party,
     refuse_terms,
-    takes_refused,
 )
 from comity.domain.clock import Clock, NoRuling
 from comity.domain.ids import ExchangeId, PartyId, RecordId
@@ -69,7 +68,7 @@ class LedgerProjection:
             )
         self._check_end(self._progress)
         self._keys = Keys({key.key_id: key for key in self._ledger.signing_keys()})
-        for row in self._ledger.every(Revocation):
+        for row in self._ledger.rows(Revocation):
             self._keys.learn(row)
         self._parties = known_parties(self._ledger)
         self._exchange_id = next((row.exchange_id for row in self._ledger.rows(Exchange)), None)
@@ -207,8 +206,8 @@ class LedgerProjection:
         taken = Posted(placed.position, signer.party, taken=own, value_sha256=digest, kid=signer.kid)
         refusal = self._refuse_terms(event, key, placed, pending)
         if refusal is not None:
-            own = own if takes_refused(event) else None
-            return replace(taken, taken=own, refused=refusal, event_id=event_id(event))
+            again = refusal.reason == REPEATED  # of what is known by its row, and was not refused
+            return replace(taken, taken=None if again else own, refused=refusal, event_id=event_id(event))
         changes = post(event, placed.position, signer, at, self._keys.of.values())  # type: ignore[arg-type]
         try:
             changes += self._clock.post(event, changes, placed.position, signer.kid, at)  # type: ignore[arg-type]

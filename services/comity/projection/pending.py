@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import product
 
 from comity.domain.ids import KeyId, OrderName, RecordId
 from comity.domain.log import Placed
-from comity.domain.posting import Enter
+from comity.domain.posting import Enter, ended
 from comity.domain.rows import Grant, Key, Lift, Record, Revocation, Row, RowT, Suppression, Tick
 from comity.ports import Ledger, Posted, Taken
 
@@ -35,6 +36,7 @@ class Pending:
         self._taken: dict[tuple[str, str], Taken] = {}
         self._orders: dict[OrderName, Suppression] = {}
         self._grants: list[Grant] = []
+        self._taken_back: dict[tuple[str, str], int] = {}  # by owner and id of a grant: where it was
         self._lifts: dict[tuple[str, str], list[Lift]] = {}
         self._ticks: dict[tuple[KeyId, datetime], int] = {}
         self._versions: dict[RecordId, list[Record]] = {}
@@ -56,6 +58,9 @@ class Pending:
         for change in posted.changes:
             if isinstance(change, Enter):
                 self._enter(change.row)
+            elif change.kind is Grant:
+                for name in product(change.where["owner"], change.where["grant_id"]):
+                    self._taken_back.setdefault(name, posted.position)
 
     def taken(self, signer: str, event_id: str) -> Taken | None:
         """Return what stands under this id already."""
@@ -83,7 +88,7 @@ class Pending:
         elif kind is Revocation:
             held = self._keys.revocations.get(KeyId(str(where["key_id"])), ())
         elif kind is Grant:
-            held = (*self._ledger.rows(Grant, **where), *self._grants)
+            held = map(self._as_it_is, (*self._ledger.rows(Grant, **where), *self._grants))
         elif kind is Lift:
             held = (*self._ledger.rows(Lift, **where), *self._lifts.get((str(where["party"]), str(where["order_id"])), ()))
         else:
@@ -91,6 +96,11 @@ class Pending:
         return tuple(
             row for row in held if isinstance(row, kind) and all(getattr(row, name) == value for name, value in where.items())
         )
+
+    def _as_it_is(self, grant: Grant) -> Grant:
+        """Return a grant as taken back, where it was since the last commit."""
+        at = self._taken_back.get((grant.owner, grant.grant_id))
+        return grant if at is None or not grant.entered < at <= grant.ended else ended(grant, at)
 
     def _enter(self, row: Row) -> None:
         if isinstance(row, Suppression):

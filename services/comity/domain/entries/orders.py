@@ -97,3 +97,4 @@ class ShareRevoked:
     """An owner takes a grant back, from here on."""
 
     grant_id: GrantId
+    act_id: str = ""  # drawn: what was refused once, before its grant came, can be said again

@@ -51,6 +51,7 @@ class KeyRevoked:
 
     kid: KeyId
     void_from: int | None = None
+    act_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

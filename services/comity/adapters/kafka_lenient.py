@@ -1,7 +1,8 @@
-"""Two faults of kafka-python 3.0 put right, in one place: headers whose names are no UTF-8, and sockets left open.
+"""What needs private parts of kafka-python 3.0, in one place; a later 3.x may have moved them.
 
-The first needs parts of its record reader that are private: a later 3.x may have moved them, and the contract suite's poison test
-says so at once. The second uses the place where it lets proxies be plugged in.
+Two faults put right: headers whose names are no UTF-8 (the contract suite's poison test says so at once should its record reader
+have changed), and sockets left open, by the place where it lets proxies be plugged in. Two things asked that it knows and does
+not tell: a topic's id, and a leader's epoch for a position (tests/faults/test_log_that_went_back.py).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import KafkaNetSocket
@@ -80,6 +81,17 @@ def header(name: str) -> str:
 def make_lenient(consumer: KafkaConsumer) -> None:
     """Let a consumer read what strangers may write. There is no public place for it."""
     consumer._fetcher.PartitionRecords = _PartitionRecords  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def topic_id(consumer: KafkaConsumer, name: str) -> object:
+    """Return the id that a topic had when this consumer last learnt of it, or None. There is no public place for it."""
+    return consumer._cluster.topic_id(name)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def seek_in_epoch(consumer: KafkaConsumer, partition: TopicPartition, at: int, epoch: int) -> None:
+    """Seek to a position, and say in which leader's time the entry before it was given: the broker compares."""
+    consumer.seek(partition, at)
+    consumer._subscription.assignment[partition].seek(OffsetAndMetadata(at, "", epoch))  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 class _ClosingSocket(KafkaNetSocket):

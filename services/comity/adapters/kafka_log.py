@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -22,6 +22,8 @@ from comity.adapters.kafka_erasure import settle
 from comity.adapters.kafka_lenient import CLOSING_SOCKETS, build, header
 from comity.adapters.kafka_producer import ASK_SECONDS_MAX, Producer
 from comity.adapters.kafka_reader import KafkaReader
+from comity.adapters.kafka_seen import Seen, kept_for_ever
+from comity.adapters.kafka_shape import Difference, deleted
 from comity.domain.log import Entry, Placed, Stream, Topic
 from comity.errors import NotAppended, OutcomeUnknown, TooLarge, Unavailable
 
@@ -43,7 +45,8 @@ class KafkaLog:
 
     ``prefix`` goes before every topic's name; ``replication`` is for topics that are made here (None: the brokers' default);
     ``compaction`` for the compacted ones of these; ``security`` takes kafka-python's ``security_protocol``, ``sasl_…``, …
-    ``differences`` says in what the topics are not as they should be, where no promise hangs on it.
+    ``differences`` says in what the topics are not as they should be, where no promise hangs on it; ``sound`` is told what comes
+    to be so later.
     Raises Unavailable where no broker answers within 5 s, Halted where a topic has a shape that endangers a promise.
     """
 
@@ -55,8 +58,9 @@ class KafkaLog:
         replication: int | None = None,
         compaction: Mapping[str, str] = kafka_topics.COMPACTION,
         security: Mapping[str, object] | None = None,
+        sound: Callable[[Difference], None] = lambda _: None,
     ) -> None:
-        self._prefix, self._compaction = prefix, compaction
+        self._prefix, self._compaction, self._sound = prefix, compaction, sound
         self._settings: dict[str, Any] = {
             **CLOSING_SOCKETS,
             **(security or {}),
@@ -75,9 +79,10 @@ class KafkaLog:
             self._admin = build(KafkaAdminClient, **self._settings)
             opened.callback(self._admin.close)
             servers = bootstrap if isinstance(bootstrap, str) else ",".join(bootstrap)
-            self.differences = kafka_topics.ensure(
+            differing, ids = kafka_topics.ensure(
                 self._admin, self._name, replication=replication, compaction=compaction, bootstrap=servers
             )
+            self._seen = Seen(ids)
             self._ends = build(
                 KafkaConsumer,
                 **self._settings,
@@ -87,6 +92,7 @@ class KafkaLog:
                 metrics_enabled=False,
             )
             opened.callback(self._ends.close)
+            self.differences = (*differing, *self._deleted(ids))
             self._producer = Producer(self._settings)
             opened.callback(self._producer.close)
             self._producer.warm([self._name(topic) for topic in Topic])
@@ -104,11 +110,13 @@ class KafkaLog:
     def append(self, topic: Topic, entry: Entry, *, timeout_seconds: float) -> Placed:
         """Append to all in-sync replicas and return the entry at its place, dated by the broker.
 
-        Raises NotAppended where no broker was asked or the broker refuses these bytes, OutcomeUnknown for other failures, and
-        InvalidInput or TooLarge for what no log takes.
+        Raises NotAppended where no broker was asked or the broker refuses these bytes, OutcomeUnknown for other failures, Halted
+        where the log went back (it stands in a log that is not the one of before), and InvalidInput or TooLarge for what no log
+        takes.
         """
         stream = log_rules.admit(topic, entry)
-        deadline = time.monotonic() + timeout_seconds
+        deadline, before = time.monotonic() + timeout_seconds, self._seen.next(stream)
+        self._seen.check(topic)
         future, producer = self._send(self._names[stream], entry, deadline)
         began = time.monotonic()
         try:
@@ -120,6 +128,7 @@ class KafkaLog:
             raise failure from error
         if metadata.offset < 0:  # the broker knew it for a duplicate and no longer knew its place
             raise OutcomeUnknown("Kafka took the entry but did not say where it stands", advice="Ask again what was done.")
+        self._seen.appended(stream, self._names[stream].topic, metadata.offset, before)
         return Placed(entry, stream, metadata.offset, metadata.timestamp)
 
     def settle(self, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float) -> bool:
@@ -134,7 +143,7 @@ class KafkaLog:
         """Open a reader at these positions, on connections of its own; close it by leaving the context."""
         self._alive()
         with self._asking("reached"):
-            return contextlib.closing(KafkaReader(self._settings, self._names, starts, self._alive))
+            return contextlib.closing(KafkaReader(self._settings, self._names, starts, self._alive, self._seen, self._sound))
 
     def end(self, stream: Stream) -> int:
         """Return the stream's next position: for readiness and lag only; a deposed leader answers with an old one."""
@@ -170,6 +179,14 @@ class KafkaLog:
     def _alive(self) -> None:
         if self._closed:
             raise Unavailable("the log is closed", advice="The program is shutting down.")
+
+    def _deleted(self, topics: Collection[Topic]) -> Iterator[Difference]:
+        """Yield what was deleted of topics from which nothing may be."""
+        names = {self._names[stream]: stream for topic in topics if kept_for_ever(topic) for stream in self.streams(topic)}
+        begins = self._ends.beginning_offsets(list(names), timeout_ms=int(1000 * ASK_SECONDS_MAX)) if names else {}
+        for partition, beginning in begins.items():
+            if (lost := deleted(names[partition], partition.topic, 0, beginning)) is not None:
+                yield lost
 
     def _send(self, partition: TopicPartition, entry: Entry, deadline: float) -> tuple[Any, KafkaProducer]:
         """Hand the entry to the producer. What fails here was sent to no broker."""

@@ -16,7 +16,8 @@ from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from comity.adapters import log_rules
-from comity.domain.log import Topic
+from comity.adapters.kafka_seen import kept_for_ever
+from comity.domain.log import Stream, Topic
 from comity.errors import Halted
 
 REPLICAS_SAFE = 3  # with so many, two must have an entry before it is acknowledged
@@ -81,6 +82,21 @@ def differences(
         found += _settings(topic, names[topic], configured, wanted(topic), bootstrap)
         found += _in_sync(names[topic], configured, replicas, bootstrap)
     return tuple(found)
+
+
+def deleted(stream: Stream, name: str, at: int, beginning: int) -> Difference | None:
+    """Return what was lost where a stream's entries from ``at`` on were deleted; None where its entries go in time."""
+    if not kept_for_ever(stream.topic) or at >= beginning:
+        return None
+    what = f"{name}/{stream.partition}: the entries from {at} to {beginning - 1} were deleted"
+    if stream.topic is Topic.JOURNAL:
+        command = (
+            "Nothing of the journal may ever be deleted: look at the topic's settings and at who may delete records "
+            "(kafka-acls.sh --list), and put the brokers' disks back. A ledger that has read them goes on; none can be made anew."
+        )
+        return Difference(name, what, command, endangers=True)
+    command = "Look at who may delete records (kafka-acls.sh --list); `comity fsck` names what its agency has to send again."
+    return Difference(name, what, command, endangers=False)
 
 
 def halt_where_endangered(found: Sequence[Difference]) -> None:

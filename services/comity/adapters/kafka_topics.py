@@ -68,8 +68,8 @@ def ensure(
     replication: int | None,
     compaction: Mapping[str, str],
     bootstrap: str,
-) -> tuple[Difference, ...]:
-    """Make the topics that are missing, and return in what those that are there differ from what is needed.
+) -> tuple[tuple[Difference, ...], dict[Topic, str]]:
+    """Make the topics that are missing; return in what those that are there differ from what is needed, and their ids.
 
     Topics that this client may not see are left alone. Raises Halted where a promise hangs on a difference, Unavailable where
     a topic is missing and may not be made.
@@ -82,7 +82,7 @@ def ensure(
     seen = {topic: said for topic, said in found.items() if error_of(said) is kafka_errors.NoError}
     differing = differences(admin, seen, lambda topic: settings(topic, compaction), bootstrap, missing)
     halt_where_endangered(differing)
-    return differing
+    return differing, {topic: str(said["topic_id"]) for topic, said in seen.items()}
 
 
 def _wanted(topic: Topic, replication: int | None, compaction: Mapping[str, str]) -> dict[str, Any]:

@@ -15,13 +15,17 @@ def opened_log(path: Path, kafka: str | None, prefix: str, broker: LocalKafka | 
     if kafka is None:
         return SqliteLog(path)
     from comity.adapters.kafka_log import KafkaLog  # noqa: PLC0415 - kafka-python is read only where it is used
+    from comity.adapters.kafka_shape import Difference  # noqa: PLC0415
     from comity.adapters.kafka_topics import FAST_COMPACTION  # noqa: PLC0415
 
+    def sound(one: Difference) -> None:
+        alarms.sound(f"topic {one.what}", one.what, one.command)
+
     if broker is None:
-        log = KafkaLog(kafka, prefix=prefix)
+        log = KafkaLog(kafka, prefix=prefix, sound=sound)
     else:
         broker.start()
-        log = KafkaLog(broker.bootstrap, prefix=prefix, compaction=FAST_COMPACTION)
+        log = KafkaLog(broker.bootstrap, prefix=prefix, compaction=FAST_COMPACTION, sound=sound)
     for one in log.differences:
-        alarms.sound(f"topic {one.what}", one.what, one.command)
+        sound(one)
     return log

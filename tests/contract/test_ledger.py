@@ -29,6 +29,7 @@ from journals import (
     ADMINISTRATOR,
     BASE,
     COURT,
+    EXCHANGE,
     A,
     B,
     Core,
@@ -255,6 +256,16 @@ def test_a_stolen_key_that_registered_thousands_is_revoked_and_no_judgement_read
     for facts in (core.ledger.facts(B, [record(1)], end), core.ledger.reach({p.record_target(record(1))}, end)):
         assert [row.key_id for row in facts.revocations] == [thieves[7].key_id]
         assert facts.lifted(facts.suppressions[0], end) is None
+
+
+def test_what_a_stolen_key_admitted_is_not_what_an_order_would_reach(core: Core) -> None:
+    place = core.say(admission(1, A))
+    core.apply()
+    of, targets = core.ledger.progress, {p.record_target(record(1))}
+    assert core.ledger.reach(targets, of().next).record(record(1), of().next)
+    core.say(e.KeyRevoked(key(EXCHANGE).kid, place), ADMINISTRATOR)
+    core.apply()
+    assert core.ledger.reach(targets, of().next).record(record(1), of().next) is None
 
 
 def test_an_order_that_names_a_record_without_indexes_is_among_its_facts(core: Core) -> None:

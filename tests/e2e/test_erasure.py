@@ -258,6 +258,29 @@ def test_the_sweep_finds_a_copy_says_so_and_is_not_done(home: Path, faces: Remem
         assert exchange.purge.sweep().jobs == 0
 
 
+def test_the_sweep_goes_on_until_old_values_of_the_log_are_seen_to_be_gone(
+    home: Path, faces: RememberedFaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that nobody here can look into may take hours to compact."""
+    with running(home, faces) as exchange:
+        enrol(exchange, "A-1", 1, 1, owner=A)
+        settle(exchange)
+        gone = exchange.log.settle
+        monkeypatch.setattr(exchange.log, "settle", lambda *args, **how: gone(*args, **how) and False)
+        order(exchange, "expunge", BOOKED, A)
+        settle(exchange)
+        for _ in range(2):  # twice the same: said once
+            swept = exchange.purge.sweep()
+            assert (swept.jobs, swept.found) == (1, 0)
+        assert "compaction of" in str(exchange.followers["erasure"].failure)
+        monkeypatch.setattr(exchange.log, "settle", gone)
+        exchange.purge.sweep()
+        told = [(c.scope, any("not seen yet" in what for what in c.not_scanned)) for c in certificates(exchange)]
+        assert told == [("directed", True), ("sweep", True), ("sweep", False)]
+        assert exchange.status()["erasures"] == {"waiting": {}, "wanting": []}
+        assert exchange.purge.sweep().jobs == 0
+
+
 def test_what_is_looked_for_survives_a_stop_and_lies_nowhere_in_clear(
     home: Path, faces: RememberedFaces, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,8 @@ The SQL ledger and ``MemoryLedger`` both execute these changes; tests compare th
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -243,8 +245,15 @@ def _certificate(entry: e.ErasureCertified, at: int) -> Change:
             part=entry.part,
             scope=entry.scope,
             found=entry.found,
+            said=said_of(entry),
         )
     )
+
+
+def said_of(certificate: e.ErasureCertified) -> bytes:
+    """Return a digest of what a certificate says, whenever it says so: another one of the same says nothing new."""
+    said = [[(what.kind, what.count) for what in certificate.sought], certificate.found, certificate.not_scanned]
+    return hashlib.sha256(json.dumps(said).encode()).digest()
 
 
 def _admit(record: e.AdmittedRecord, at: int) -> Iterator[Change]:

@@ -248,7 +248,10 @@ class Preview(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate(Row):
-    """An erasure was certified, in part or whole, by what was looked through; ``found`` above 0 is no success."""
+    """An erasure was certified, in part or whole, by what was looked through; ``found`` above 0 is no success.
+
+    ``said``: a digest of what was looked for, what was found, and where nobody could look.
+    """
 
     certificate_id: str
     party: PartyId
@@ -256,6 +259,7 @@ class Certificate(Row):
     part: int
     scope: str
     found: int
+    said: bytes
 
 
 # What makes two rows the same fact: entering it again changes nothing.

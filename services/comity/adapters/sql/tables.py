@@ -237,6 +237,7 @@ class Certificate(Fact, table=True):
     part: int
     scope: str
     found: int
+    said: bytes = Field(sa_type=LargeBinary)
 
 
 class Seen(SQLModel, table=True):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from comity.acts.journal import Journal
 from comity.domain import entries as e
 from comity.domain.ids import OrderName
-from comity.domain.posting import Certificate
+from comity.domain.posting import Certificate, said_of
 from comity.domain.standing import certificates
 from comity.duties.purge.jobs import TEMPLATE, Job
 from comity.duties.scan import Scanned
@@ -50,8 +50,6 @@ class Notary:
         """Enter a certificate, unless the last one says the same; return in how many files something was found."""
         found = sum(map(len, scanned.found.values()))
         before = self.rows(job, scope, job.part)
-        if before and before[-1].found == found:
-            return found
         event = e.ErasureCertified(
             # By the order's place and the part; another try, another certificate.
             certificate_id=f"certificate-{job.ordered}-{job.part}-{scope}-{len(before)}",
@@ -68,6 +66,8 @@ class Notary:
             not_scanned=self._not_scanned(job, scope, scanned, unsettled),
             checked_at=self.journal.now(),
         )
+        if before and before[-1].said == said_of(event):
+            return found
         placed = self.journal.enter(event, key=job.order.order_id)
         if not self.watch.wait(placed.position + 1, WAIT_SECONDS):
             raise TimeoutError("the ledger did not reach the certificate")

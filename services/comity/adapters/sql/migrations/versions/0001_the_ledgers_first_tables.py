@@ -71,6 +71,7 @@ def upgrade() -> None:
         sa.Column("part", sa.Integer(), nullable=False),
         sa.Column("scope", sa.String(), nullable=False),
         sa.Column("found", sa.Integer(), nullable=False),
+        sa.Column("said", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_certificate")),
         sa.UniqueConstraint("certificate_id", "kid", name=op.f("uq_certificate_certificate_id_kid")),
     )

@@ -16,6 +16,7 @@ from comity.acts.probes import orphans
 from comity.acts.search import SearchRequest
 from comity.domain import entries as e
 from comity.domain.ids import SearchId, UserId, probe_key, probe_name, search_key
+from comity.domain.log import JOURNAL
 from comity.errors import ComityError, KeyShredded, NotAppended, OutcomeUnknown, Unavailable
 from comity.ports import LedgerView
 from desk_world import together
@@ -117,6 +118,15 @@ def test_a_probe_that_no_search_knows_is_found_and_destroyed(house: House) -> No
     assert x.probe_duty.sweep_orphans() == 1
     assert x.fsck() == ()
     assert x.probes.open(known) == ASKED.probe
+
+
+def test_a_probe_that_came_back_with_an_older_vault_and_photo_store_goes_at_the_next_start(house: House) -> None:
+    """The duty is past its search, and would never look at it again."""
+    x, back = house.exchange, house.exchange.search(ASKED).search_id
+    x.positions.save("probes", str(JOURNAL.topic), x.log.end(JOURNAL))
+    new = x.search(ASKED).search_id
+    assert x.probe_duty.sweep_orphans() >= 1
+    assert (x.probes.open(back), x.probes.open(new)) == (None, ASKED.probe)
 
 
 def test_a_probe_whose_search_is_not_applied_yet_is_no_orphan(house: House) -> None:

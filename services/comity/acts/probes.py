@@ -96,12 +96,13 @@ class Probes:
             self._photos.delete(copy_of_name(search))
 
 
-def orphans(photos: PhotoStore, ledger: LedgerView, catch_up: Callable[[], object]) -> tuple[SearchId, ...]:
-    """Return whose probes are kept though the ledger knows no such search: what no duty would ever destroy.
+def orphans(photos: PhotoStore, ledger: LedgerView, catch_up: Callable[[], object], done: int = 0) -> tuple[SearchId, ...]:
+    """Return whose probes are kept though no duty would ever destroy them: no search of the ledger's, or none from ``done`` on.
 
+    ``done``: the place before which all were destroyed; an older vault and photo store, put back together, bring them back.
     ``catch_up`` waits for the ledger: a probe that was kept a moment ago has its entry in the journal, not yet there.
     """
     kept = {SearchId(name.split("/")[1]) for name in photos.names() if name.startswith(FOLDER)}
     if kept:
         catch_up()
-    return tuple(search for search in sorted(kept) if not ledger.rows(Search, search_id=search))
+    return tuple(search for search in sorted(kept) if all(row.entered < done for row in ledger.rows(Search, search_id=search)))

@@ -61,7 +61,7 @@ class ProbeDuty:
         settled = self._settled()
         if settled is None:
             return 0
-        at, looked_at = self.positions.load(NAME).get(str(JOURNAL.topic), 0), 0
+        at, looked_at = self._done(), 0
         with self.log.open({JOURNAL: at}) as reader:
             while not self._stop.is_set():
                 batch = reader.poll(timeout_seconds=READ_SECONDS, entries_max=ENTRIES_MAX).get(JOURNAL)
@@ -76,11 +76,15 @@ class ProbeDuty:
         return looked_at
 
     def sweep_orphans(self) -> int:
-        """Destroy the probes that no search knows; return how many."""
-        lost = orphans(self.photos, self.ledger, self.catch_up)
+        """Destroy the probes that no search knows, and those that came back with an older store; return how many."""
+        lost = orphans(self.photos, self.ledger, self.catch_up, self._done())
         for search in lost:
             self.probes.destroy(search)
         return len(lost)
+
+    def _done(self) -> int:
+        """Return before which place in the journal all were destroyed."""
+        return self.positions.load(NAME).get(str(JOURNAL.topic), 0)
 
     def _settled(self) -> datetime | None:
         """Return up to when time has passed for certain; None where nothing says so yet."""

@@ -11,7 +11,7 @@ from builders import booking
 from comity.bootstrap import Exchange
 from comity.domain import entries as e
 from comity.domain.ids import KeyId
-from comity.domain.log import Topic
+from comity.domain.log import Entry, Topic
 from comity.domain.posting import Record
 from comity.duties import encoder
 from comity.wire.signing import SigningKey
@@ -54,3 +54,32 @@ def test_a_re_extraction_after_a_rotation_puts_nothing_good_aside(home: Path, fa
         again = held(exchange, Topic.QUARANTINE)[len(aside) :]
         assert [dict(x.entry.headers)["comity_reason"] for x in again] == [b"unknown-key"]  # the late one, as before
         assert exchange.ledger.rows(Record, record_id=record) == (row,)
+
+
+def test_what_was_put_back_after_a_rotation_is_judged_by_when_it_came_first(home: Path, faces: RememberedFaces) -> None:
+    """A stranger pushed it out of the log, and the keeper appended it anew, when its key was revoked already."""
+    with running(home, faces) as exchange:
+        record, _ = enrol(exchange, "A-1", 1, owner=A)
+        settle(exchange)
+        rotated(exchange)
+        exchange.journal.append(Topic.ENROLMENTS, Entry(record.encode(), None))
+        settle(exchange)
+        exchange.positions.clear(encoder.NAME)
+    with running(home, faces) as exchange:
+        settle(exchange)
+        aside = held(exchange, Topic.QUARANTINE)
+        assert {dict(x.entry.headers)["comity_reason"] for x in aside} == {b"tombstone"}
+        assert exchange.ledger.admitted([record])
+
+
+def test_a_correction_by_a_revoked_key_is_put_aside_though_its_record_stands(home: Path, faces: RememberedFaces) -> None:
+    with running(home, faces) as exchange:
+        record, _ = enrol(exchange, "A-1", 1, owner=A)
+        settle(exchange)
+        old, _ = rotated(exchange)
+        _, entry = prepared(exchange, booking(1, "A-1", owner=A, version=2), old)
+        exchange.journal.append(Topic.ENROLMENTS, entry)
+        settle(exchange)
+        aside = held(exchange, Topic.QUARANTINE)
+        assert [dict(x.entry.headers)["comity_reason"] for x in aside] == [b"unknown-key"]
+        assert [row.version for row in exchange.ledger.admitted([record])] == [1]

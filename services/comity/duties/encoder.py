@@ -145,7 +145,7 @@ class EncoderDuty:
             self._put_aside(placed, "not-an-enrolment", f"{type(event).__name__} does not belong here")
             return PUSHED
         try:
-            self._check_signer(envelope, event, placed.appended_at)
+            self._check_signer(envelope, event, self._came(placed, event))
             self._check_owner(event, waiting)
             return self._unless_shredded(event, placed.entry, waiting)
         except RejectedEnrolment as error:
@@ -241,6 +241,12 @@ class EncoderDuty:
     def _reaching_back(self) -> list[Revocation]:
         own = {key.key_id for key in self.ledger.signing_keys() if key.role is e.Role.EXCHANGE}
         return [row for row in self.ledger.rows(Revocation) if row.void_from is not None and row.key_id in own]
+
+    def _came(self, placed: Placed, event: e.RecordEnrolled) -> datetime:
+        """Return when an enrolment came first: the keeper may have put it back since, and its key been revoked."""
+        digest = hashlib.sha256(placed.entry.value or b"").digest()
+        rows = self.ledger.versions([event.record_id])
+        return min([placed.appended_at, *(row.entered_at for row in rows if row.enrolment_sha256 == digest)])
 
     def _check_signer(self, envelope: Envelope, event: e.RecordEnrolled, appended_at: datetime) -> None:
         """Judge by the keys that held when the enrolment was appended, by the log's own time, whenever it is read again.

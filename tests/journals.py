@@ -180,8 +180,8 @@ class ListLog:
     def streams(self, topic: Topic) -> tuple[Stream, ...]:
         return (Stream(topic),)
 
-    def append(self, topic: Topic, entry: Entry, *, timeout_seconds: float) -> Placed:
-        del timeout_seconds
+    def append(self, topic: Topic, entry: Entry, *, timeout_seconds: float, stream: Stream | None = None) -> Placed:
+        del timeout_seconds, stream  # there is one a topic
         held = self.held(Stream(topic))
         held.append(Placed(entry, Stream(topic), len(held), round(self.now.timestamp() * 1000)))
         return held[-1]

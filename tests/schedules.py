@@ -26,7 +26,7 @@ from comity.domain import entries as e
 from comity.domain.entries import IndexKind
 from comity.domain.ids import GrantId, PartyId, RecordId
 from comity.domain.judge import Facts, Question, Verdict, verdict
-from comity.domain.log import JOURNAL, Entry, Placed, Topic
+from comity.domain.log import JOURNAL, Entry, Placed, Stream, Topic
 from comity.errors import ComityError, Unavailable
 from comity.ports import Ledger
 from comity.projection import ledger as projection_module
@@ -143,7 +143,8 @@ class World:
     def _interrupt(self, log: ListLog, watch: Any, ledger: Any) -> None:  # noqa: ANN401 - instances are patched
         append, wait, publish, facts = log.append, watch.wait, watch.publish, ledger.facts
 
-        def interrupted_append(topic: Topic, entry: Entry, *, timeout_seconds: float) -> Placed:
+        def interrupted_append(topic: Topic, entry: Entry, *, timeout_seconds: float, stream: Stream | None = None) -> Placed:
+            del stream
             self.turns()
             placed = append(topic, entry, timeout_seconds=timeout_seconds)
             self.turns()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 import threading
@@ -217,6 +218,26 @@ def test_a_tombstone_erases_and_its_place_becomes_a_hole(log: EventLog, home: Ho
     assert [placed for placed in came[kept.stream] if placed.entry.key == b"kept"] == [kept]
     assert not holds_after_a_while(home, secret)
     assert append(log, Topic.ENROLMENTS, b"gone", b"again").position == came[stream][-1].position + 1
+
+
+def test_what_a_foreign_producer_put_into_another_stream_is_erased_there(log: EventLog, home: Home) -> None:
+    secret, keys = b"SECRET-%d" % time.time_ns(), [b"one", b"another"]
+    for key in keys:
+        own = append(log, Topic.ENROLMENTS, key, b"own").stream
+        for stream in log.streams(Topic.ENROLMENTS):
+            if stream != own:
+                log.append(Topic.ENROLMENTS, Entry(key, secret), timeout_seconds=SECONDS, stream=stream)
+    append(log, Topic.ENROLMENTS, keys[0], None)
+    assert not log.settle(Topic.ENROLMENTS, keys, timeout_seconds=SECONDS)
+    came = [placed.entry for placed in itertools.chain(*whole(log, Topic.ENROLMENTS).values())]
+    assert len([entry for entry in came if entry.key == keys[1] and entry.value is not None]) == len(
+        log.streams(Topic.ENROLMENTS)
+    )
+    append(log, Topic.ENROLMENTS, keys[1], None)
+    assert log.settle(Topic.ENROLMENTS, keys, timeout_seconds=SECONDS)
+    came = [placed.entry for placed in itertools.chain(*whole(log, Topic.ENROLMENTS).values())]
+    assert {entry.value for entry in came if entry.key in keys} == {None}
+    assert not holds_after_a_while(home, secret)
 
 
 def holds_after_a_while(home: Home, needle: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -9,13 +10,13 @@ from hashlib import sha256
 import pytest
 
 from builders import booking, photograph
-from comity.adapters.log_rules import KEY_BYTES_MAX
+from comity.adapters.log_rules import KEY_BYTES_MAX, stream_of
 from comity.adapters.sqlite_log import SqliteLog
 from comity.bootstrap import Exchange
 from comity.domain import entries as e
 from comity.domain.entries import IndexKind
 from comity.domain.ids import RecordId, record_key
-from comity.domain.log import Entry, Topic
+from comity.domain.log import Entry, Stream, Topic
 from comity.domain.posting import Record
 from comity.errors import InvalidInput
 from comity.wire.booking import sealed
@@ -151,6 +152,38 @@ def test_the_quarantine_keeps_no_copy_of_a_records_bytes(
     assert dict(aside.headers)["comity_value_sha256"] == sha256(copy.value or b"").hexdigest().encode()
     if when == "after it" or change is moved:
         assert newest(exchange, topic, RecordId((copy.key or b"").decode())).value is None
+
+
+def elsewhere(exchange: Exchange, topic: Topic, key: bytes) -> Stream:
+    """Return a stream that is not the key's own: foreign producers choose as they like."""
+    return next(stream for stream in exchange.log.streams(topic) if stream != stream_of(topic, key))
+
+
+def values(exchange: Exchange, key: bytes) -> list[Entry]:
+    """Return what still stands under a key, in whatever stream."""
+    settle(exchange)
+    came = [x.entry for topic in (Topic.ENROLMENTS, Topic.TEMPLATES) for x in held(exchange, topic)]
+    return [entry for entry in came if entry.key == key and entry.value is not None]
+
+
+def test_an_enrolment_in_another_stream_than_its_keys_own_is_erased_there(exchange: Exchange) -> None:
+    record, own = prepared(exchange, booking(9, "STREAM-1"))
+    key = record.encode()
+    exchange.log.append(Topic.ENROLMENTS, own, timeout_seconds=5, stream=elsewhere(exchange, Topic.ENROLMENTS, key))
+    assert len(values(exchange, key)) == 2
+    assert exchange.ledger.rows(Record, record_id=record)
+    order(exchange, "expunge", {IndexKind.BOOKING: "STREAM-1"}, A)
+    deadline = time.monotonic() + 20
+    while values(exchange, key):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("topic", [Topic.ENROLMENTS, Topic.TEMPLATES])
+def test_a_strangers_entry_is_taken_out_where_it_lies(exchange: Exchange, topic: Topic) -> None:
+    key = b"a stranger's"
+    exchange.log.append(topic, Entry(key, b"garbage"), timeout_seconds=5, stream=elsewhere(exchange, topic, key))
+    assert values(exchange, key) == []
 
 
 def test_the_quarantine_keeps_no_copy_of_what_was_never_admitted(exchange: Exchange) -> None:

@@ -52,8 +52,8 @@ class Small:
     def __init__(self, bytes_max: int) -> None:
         self.bytes_max, self.taken = bytes_max, list[Entry]()
 
-    def append(self, topic: Topic, entry: Entry, *, timeout_seconds: float) -> Placed:
-        del timeout_seconds
+    def append(self, topic: Topic, entry: Entry, *, timeout_seconds: float, stream: Stream | None = None) -> Placed:
+        del timeout_seconds, stream
         if len(entry.value or b"") > self.bytes_max:
             raise TooLarge("too large")
         self.taken.append(entry)

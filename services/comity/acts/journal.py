@@ -10,7 +10,7 @@ from comity.acts.pace import burden
 from comity.domain import entries as e
 from comity.domain.authority import event_id
 from comity.domain.ids import ExchangeId, KeyId
-from comity.domain.log import JOURNAL, Entry, Placed, Topic
+from comity.domain.log import JOURNAL, Entry, Placed, Stream, Topic
 from comity.domain.rows import Exchange, Revocation
 from comity.errors import Halted, OutcomeUnknown
 from comity.ports import EventLog, LedgerView
@@ -105,7 +105,13 @@ class Journal:
 
     def append(self, topic: Topic, entry: Entry) -> Placed:
         """Append bytes as they are: what a publisher signed is never written anew. A place is a position >= 0 (rule 11)."""
-        placed = self._log.append(topic, entry, timeout_seconds=APPEND_SECONDS)
+        return self._placed(self._log.append(topic, entry, timeout_seconds=APPEND_SECONDS))
+
+    def take_out(self, stream: Stream, key: bytes) -> Placed:
+        """Append a tombstone where a stranger's entry lies, which may be another stream than the key's own."""
+        return self._placed(self._log.append(stream.topic, Entry(key, None), timeout_seconds=APPEND_SECONDS, stream=stream))
+
+    def _placed(self, placed: Placed) -> Placed:
         if placed.position < 0:
             raise OutcomeUnknown("The log gave the entry no place.", advice="Ask again what was done, then try again.")
         return placed

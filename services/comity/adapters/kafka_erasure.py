@@ -25,28 +25,35 @@ ENTRIES_MAX = 500
 
 def settle(log: KafkaLog, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float) -> bool:
     """Return True once no value of these keys comes from the log any more; False where one stands or the time ran out."""
-    deadline = time.monotonic() + timeout_seconds
-    of_stream: dict[Stream, set[bytes]] = {}
-    for key in keys:
-        of_stream.setdefault(log_rules.stream_of(topic, key), set()).add(key)
+    deadline, wanted = time.monotonic() + timeout_seconds, set(keys)
     try:
-        gone = [_settled(log, stream, wanted, deadline) for stream, wanted in sorted(of_stream.items())]
+        found = {stream: _oldest_value(log, stream, wanted, 0, deadline) for stream in log.streams(topic)} if wanted else {}
+        kept = {key for stream, (_, standing) in found.items() for key in standing if _is_own(stream, key)}
+        gone = [_settled(log, stream, wanted - kept, deadline) for stream, (first, _) in found.items() if first is not None]
         time.sleep(max(0.0, min(log.file_delete_seconds, deadline - time.monotonic())))
     except Unavailable:
         return False
-    return all(gone) and time.monotonic() < deadline
+    return all(gone) and not kept and time.monotonic() < deadline
+
+
+def _is_own(stream: Stream, key: bytes) -> bool:
+    return log_rules.stream_of(stream.topic, key) == stream
 
 
 def _settled(log: KafkaLog, stream: Stream, keys: set[bytes], deadline: float) -> bool:
-    """Let the stream's segments roll until no value of these keys comes any more; False where one stands."""
+    """Let the stream's segments roll until no value of these keys comes any more; False where one stands in its own stream.
+
+    A foreign producer may have put it into another stream, which the key's own tombstone does not reach: it gets one there.
+    """
     wait = ROUND_SECONDS_MIN
     first, standing = _oldest_value(log, stream, keys, 0, deadline)
-    while first is not None and not standing:
+    while first is not None and not any(_is_own(stream, key) for key in standing):
         if time.monotonic() + wait > deadline:
             return False
-        time.sleep(wait)
         # The active segment is never compacted. The same tombstone once more changes nothing and lets it roll.
-        log.append(stream.topic, Entry(min(keys), None), timeout_seconds=deadline - time.monotonic())
+        for key in standing or {min(keys)}:
+            log.append(stream.topic, Entry(key, None), timeout_seconds=deadline - time.monotonic(), stream=stream)
+        time.sleep(wait)
         first, standing = _oldest_value(log, stream, keys, first, deadline)
         wait = min(2 * wait, ROUND_SECONDS_MAX)
     return not standing

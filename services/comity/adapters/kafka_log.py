@@ -107,14 +107,14 @@ class KafkaLog:
         """Return the topic's streams, in order of their partitions."""
         return log_rules.streams(topic)
 
-    def append(self, topic: Topic, entry: Entry, *, timeout_seconds: float) -> Placed:
+    def append(self, topic: Topic, entry: Entry, *, timeout_seconds: float, stream: Stream | None = None) -> Placed:
         """Append to all in-sync replicas and return the entry at its place, dated by the broker.
 
         Raises NotAppended where no broker was asked or the broker refuses these bytes, OutcomeUnknown for other failures, Halted
         where the log went back (it stands in a log that is not the one of before), and InvalidInput or TooLarge for what no log
         takes.
         """
-        stream = log_rules.admit(topic, entry)
+        stream = log_rules.admit(topic, entry, stream)
         deadline, before = time.monotonic() + timeout_seconds, self._seen.next(stream)
         self._seen.check(topic)
         future, producer = self._send(self._names[stream], entry, deadline)
@@ -134,8 +134,8 @@ class KafkaLog:
     def settle(self, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float) -> bool:
         """Push compaction along after tombstones; True once the log returns no value of these keys and could delete its files.
 
-        It reads the keys' streams from their beginning and appends a tombstone again until the segments roll: seconds where
-        compaction is fast, hours with production's settings, so False means "ask again later".
+        It reads the topic from its beginning and appends a tombstone again until the segments roll: seconds where compaction is
+        fast, hours with production's settings, so False means "ask again later".
         """
         return topic.compacted and settle(self, topic, keys, timeout_seconds=timeout_seconds)
 

@@ -32,8 +32,8 @@ def name_bytes(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
 
 
-def admit(topic: Topic, entry: Entry) -> Stream:
-    """Return where the entry goes.
+def admit(topic: Topic, entry: Entry, stream: Stream | None = None) -> Stream:
+    """Return where the entry goes: to its key's own stream, if no other is named.
 
     Raises InvalidInput for an entry with neither key nor value, or without a key in a compacted topic; TooLarge for one over a
     limit: nothing was appended.
@@ -53,4 +53,4 @@ def admit(topic: Topic, entry: Entry) -> Stream:
     ):
         if size > limit:
             raise TooLarge(f"the entry's {what} has {size} bytes", advice=f"At most {limit} bytes.", size=size, limit=limit)
-    return stream_of(topic, entry.key)
+    return stream or stream_of(topic, entry.key)

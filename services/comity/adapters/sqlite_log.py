@@ -82,13 +82,13 @@ class SqliteLog:
         self._alive()
         return str(uuid.uuid5(self._identity, topic.value))
 
-    def append(self, topic: Topic, entry: Entry, *, timeout_seconds: float) -> Placed:
+    def append(self, topic: Topic, entry: Entry, *, timeout_seconds: float, stream: Stream | None = None) -> Placed:
         """Append durably (fsync) and return the entry at its place; entries of one key keep one stream.
 
         Raises NotAppended (locked for ``timeout_seconds``, disk full, closed), OutcomeUnknown where the commit itself failed, and
         InvalidInput or TooLarge for what no log takes.
         """
-        stream = log_rules.admit(topic, entry)
+        stream = log_rules.admit(topic, entry, stream)
         with self._writing(timeout_seconds) as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
@@ -120,8 +120,9 @@ class SqliteLog:
         try:
             while True:
                 with self._writing(deadline - time.monotonic()) as connection:
-                    if any(self._stands(connection, topic, key) for key in keys):
+                    if any(self._stands(connection, log_rules.stream_of(topic, key), key) for key in keys):
                         return False
+                    self._take_out(connection, topic, keys)
                     connection.execute(
                         f"PRAGMA busy_timeout = {int(1000 * LOOK_SECONDS)}"
                     )  # appends wait for no longer than this
@@ -205,11 +206,25 @@ class SqliteLog:
         connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
         return Placed(entry, stream, position, at_ms)
 
-    def _stands(self, connection: sqlite3.Connection, topic: Topic, key: bytes) -> bool:
+    def _take_out(self, connection: sqlite3.Connection, topic: Topic, keys: Collection[bytes]) -> None:
+        """Put tombstones where a value of these keys lies in another stream than the key's own, in one transaction."""
+        foreign = [(s, key) for key in keys for s in self.streams(topic) if self._stands(connection, s, key)]
+        if not foreign:
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for stream, key in foreign:
+                self._insert(connection, stream, Entry(key, None))
+            connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back(connection)
+            raise
+
+    def _stands(self, connection: sqlite3.Connection, stream: Stream, key: bytes) -> bool:
         """Say whether a value of this key is to be kept: its newest entry is no tombstone, or nothing is ever erased here."""
         newest = "SELECT value_bytes IS NOT NULL FROM newest JOIN entries USING (place) WHERE stream = ? AND newest.key = ?"
-        row = connection.execute(newest, (self._numbers[log_rules.stream_of(topic, key)], key)).fetchone()
-        return not topic.compacted or (row is not None and bool(row[0]))
+        row = connection.execute(newest, (self._numbers[stream], key)).fetchone()
+        return not stream.topic.compacted or (row is not None and bool(row[0]))
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         """Undo what is open. Where even this fails the connection is given up: SQLite undoes it when the file is next opened."""

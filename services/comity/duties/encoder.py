@@ -129,7 +129,7 @@ class EncoderDuty:
         for event in covered:
             self.overtaken(event)
         for entry in (entry for entry in newest.values() if entry is not None):
-            self.keeper.restore(Topic.ENROLMENTS, entry)
+            self.keeper.restore(stream, entry)
         self.positions.save(NAME, f"{stream.topic}/{stream.partition}", batch.next)
 
     def _encode(self, placed: Placed, waiting: Sequence[e.AdmittedRecord]) -> e.AdmittedRecord | Pushed | None:

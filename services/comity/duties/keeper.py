@@ -93,13 +93,13 @@ class Keeper:
         name = record_key(record)
         return self.vault.wrapped(name) is None and not self.vault.missing([name])
 
-    def restore(self, topic: Topic, pushed_by: Entry) -> None:
+    def restore(self, stream: Stream, pushed_by: Entry) -> None:
         """Append anew what stood under this entry's key, where a record does; where none can, take the entry out."""
-        key = pushed_by.key
+        topic, key = stream.topic, pushed_by.key
         record = _record(key)
         if record is None or not self.is_kept(key):
             if key is not None and pushed_by.value is not None and (record is None or self._is_shredded(record)):
-                self._take_out(topic, key)
+                self._take_out(stream, key)
             return
         row = self._standing(record)
         kept = self._kept(topic, record, row)
@@ -113,12 +113,12 @@ class Keeper:
         elif row is not None:
             self.alarms.sound(f"not-put-back-{topic}", f"{_NOT_PUT_BACK} ({topic}).", _NOT_PUT_BACK_ADVICE)
 
-    def _take_out(self, topic: Topic, key: bytes) -> None:
+    def _take_out(self, stream: Stream, key: bytes) -> None:
         """Append a tombstone: what stands there may hold what an erasure looked for. A stranger's key may be beyond our limit."""
         try:
-            self.quarantine.journal.append(topic, Entry(key, None))
+            self.quarantine.journal.take_out(stream, key)
         except TooLarge:
-            self.alarms.sound(f"not-taken-out-{topic}", f"{_NOT_TAKEN_OUT} ({topic}).", _NOT_TAKEN_OUT_ADVICE)
+            self.alarms.sound(f"not-taken-out-{stream.topic}", f"{_NOT_TAKEN_OUT} ({stream.topic}).", _NOT_TAKEN_OUT_ADVICE)
 
     def apply(self, stream: Stream, batch: Batch) -> None:
         """Look at a batch of templates; put aside what the exchange did not enter, and put back what it pushed out."""
@@ -130,7 +130,7 @@ class Keeper:
                 self.quarantine.put_aside(placed, *why, value_bytes_max=self.bytes_put_aside(placed.entry))
         pushed_by = [entry for entry in newest.values() if entry is not None]
         for entry in pushed_by:
-            self.restore(stream.topic, entry)
+            self.restore(stream, entry)
         self.positions.save(NAME, f"{stream.topic}/{stream.partition}", batch.next, acted=bool(pushed_by))
 
     def _stranger(self, placed: Placed) -> tuple[str, str] | None:

@@ -28,8 +28,10 @@ class EventLog(Protocol):
         """Return the topic's streams, in order of their partitions."""
         ...
 
-    def append(self, topic: Topic, entry: Entry, *, timeout_seconds: float) -> Placed:
+    def append(self, topic: Topic, entry: Entry, *, timeout_seconds: float, stream: Stream | None = None) -> Placed:
         """Append durably and return the entry at its place; entries of one key keep one stream.
+
+        ``stream`` names another than the key's own: to take out what a stranger put there.
 
         Raises NotAppended where the log surely did not take it, OutcomeUnknown where it may have.
         """
@@ -46,7 +48,8 @@ class EventLog(Protocol):
     def settle(self, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float) -> bool:
         """Push compaction along after tombstones; True once these keys' old values are gone as far as the engine can tell.
 
-        All keys cost little more than one: a stream is read once for all that lie in it.
+        Foreign producers choose streams as they like, so every stream is looked at, and what lies in another than the key's own
+        is taken out there. All keys cost little more than one: a stream is read once for all of them.
         """
         ...
 

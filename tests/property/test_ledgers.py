@@ -19,9 +19,9 @@ from comity.domain import posting as p
 from comity.domain.authority import REPEATED, counted_as, event_id, refuse, refuse_terms
 from comity.domain.clock import Clock, NoRuling
 from comity.domain.entries import RecordClass
-from comity.domain.ids import KeyId, Ori, PartyId
+from comity.domain.ids import KeyId, OrderId, OrderName, Ori, PartyId
 from comity.domain.judge import Facts, Question, Verdict, bound, verdict
-from comity.domain.standing import LOOSENING, refuse_named, voided
+from comity.domain.standing import never_counted, refuse_named
 from histories import BEGINNING, INDEXES, NUMBERS, OWNERS, PURPOSES, ROLES, Said, histories
 from journals import (
     AGENCIES,
@@ -57,7 +57,8 @@ def reference(said: list[Said]) -> tuple[p.MemoryLedger, dict[int, str]]:
             refused[at] = unproven
         elif own is not None and (one.party, own) in taken:
             first = taken[one.party, own]
-            void = voided(key(one.party).kid, first, memory.those(p.Revocation))
+            name = OrderName(PartyId(one.party), OrderId(own))
+            void = never_counted(one.event, name, (key(one.party).kid, first), Rows(memory))
             refused[at] = again(one, said[first], void=void, refused=first in refused)
         elif (reason := terms(memory, one, signer, at)) is not None:
             refused[at] = reason
@@ -109,7 +110,7 @@ def again(one: Said, before: Said, *, void: bool, refused: bool) -> str:
     """Return why an id that was taken does not count again."""
     if refused:
         return "refused-before"
-    if void and isinstance(one.event, LOOSENING):
+    if void:
         return "void-name"
     return "repeated" if before.event == one.event else "same-id"
 

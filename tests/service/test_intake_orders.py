@@ -254,6 +254,22 @@ def test_what_had_no_effect_is_told_to_its_sender_alone(house: House, chief: Tes
     assert chief.get("/v1/refusals").json() == []
 
 
+def test_what_was_taken_gets_its_receipt_whatever_could_be_entered_now(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that was set back makes a year's grant longer than a year: the same bytes stand all the same."""
+    exchange = house.exchange
+    expires = exchange.now() + timedelta(days=365)
+    event = replace(_grant_event(house), grant_id=GrantId("g-again"), expires_at=expires)
+    entry = exchange.journal.entry(event, key=MILWAUKEE, signer=exchange.keyring.signer(MILWAUKEE))
+    first = exchange.orders.submit(entry)
+    earlier = exchange.now() - timedelta(days=2)
+    monkeypatch.setattr(exchange.journal, "now", lambda: earlier)
+    again = exchange.orders.submit(entry)
+    assert (again.position, again.repeated) == (first.position, True)
+    anew = replace(event, grant_id=GrantId("g-too-long"))
+    with pytest.raises(NotPermitted):
+        exchange.orders.submit(exchange.journal.entry(anew, key=MILWAUKEE, signer=exchange.keyring.signer(MILWAUKEE)))
+
+
 def _grant_event(house: House) -> ShareGranted:
     expires = house.exchange.now() + timedelta(days=1)
     return ShareGranted(

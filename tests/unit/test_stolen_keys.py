@@ -199,6 +199,18 @@ def test_what_is_void_is_entered_again_under_a_new_id(core: Core, what: str) -> 
     assert refusals(core) == ["void-name"]
 
 
+@pytest.mark.parametrize("what", ["grant", "unseal"])
+def test_an_id_that_a_counting_seal_bears_is_not_called_void(core: Core, what: str) -> None:
+    """What hides goes on counting, whatever became of its key: "never counted" would not be true of it."""
+    party = PartyId(A) if what == "grant" else COURT
+    core.say(seal("o1", 1), COURT)
+    place = core.say(seal("x1", 2), party)
+    core.say(of("next", party, e.Role.AGENCY if what == "grant" else e.Role.COURT), ADMINISTRATOR)
+    revoked(core, party, place)
+    core.say(grant("x1", A, C) if what == "grant" else unseal("x1", "o1"), "next")
+    assert refusals(core) == ["same-id"]
+
+
 @pytest.mark.parametrize(
     ("said", "party", "reason"),
     [

@@ -12,9 +12,10 @@ from comity.acts.pace import weight
 from comity.acts.register import known_parties, registered_at
 from comity.domain import entries as e
 from comity.domain.authority import REFUSED_BEFORE, REPEATED, VOID_NAME, counted_as, event_id, refuse, refuse_party, refuse_terms
+from comity.domain.ids import OrderId, OrderName
 from comity.domain.log import Entry, Placed, Topic
-from comity.domain.rows import Key, Revocation
-from comity.domain.standing import LOOSENING, refuse_named, voided
+from comity.domain.rows import Key
+from comity.domain.standing import never_counted, refuse_named
 from comity.errors import Conflict, InvalidInput, LedgerBehind, NotFound, NotPermitted
 from comity.ports import LedgerView, Watch
 from comity.wire.codec import Unencodable
@@ -64,23 +65,28 @@ class Orders:
         key = signing_key(self._ledger, envelope)
         if not isinstance(envelope.event, PUBLISHED_BY_PARTIES):
             raise InvalidInput("This is no order, grant or registration.", advice="An enrolment is handed in by itself.")
-        refusal = refuse(envelope.event, key, founded=True) or refuse_terms(envelope.event, key, self._journal.now())
-        if refusal is not None:
+        if (refusal := refuse(envelope.event, key, founded=True)) is not None:
             raise NotPermitted(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
         if (stands := registered_at(self._ledger, envelope.event)) is not None:
             digest = hashlib.sha256(envelope.value).hexdigest()
             return OrderReceipt(_name(envelope), stands, digest, 0, repeated=True)
         if (before := self._before(envelope, key)) is not None:
             return before
+        self._check(envelope, key)
+        self._journal.pace.take(key.party, weight(envelope.event))
+        placed = self._journal.append(Topic.JOURNAL, entry)
+        return self._confirmed(envelope, key, placed)
+
+    def _check(self, envelope: Envelope, key: Key) -> None:
+        """Raise NotPermitted, Conflict or NotFound for what would have no effect, were it entered now."""
+        if (refusal := refuse_terms(envelope.event, key, self._journal.now())) is not None:
+            raise NotPermitted(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
         if (refusal := refuse_party(envelope.event, known_parties(self._ledger))) is not None:
             raise Conflict(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
         refusal = refuse_named(envelope.event, key.party, key.key_id, self._ledger, self._ledger.progress().next)
         if refusal is not None:
             kind = NotFound if refusal.reason.startswith("no-such-") else Conflict
             raise kind(refusal.message, advice="Nothing was entered.", reason=refusal.reason)
-        self._journal.pace.take(key.party, weight(envelope.event))
-        placed = self._journal.append(Topic.JOURNAL, entry)
-        return self._confirmed(envelope, key, placed)
 
     def _confirmed(self, envelope: Envelope, key: Key, placed: Placed) -> OrderReceipt:
         """Wait until the ledger has applied an entry, and return its receipt."""
@@ -108,12 +114,12 @@ class Orders:
         if taken.refused:
             message = f"An event with this id was refused at position {taken.position}."
             raise Conflict(message, advice="Say it anew, under a new id: act_id, where it has no other.", reason=REFUSED_BEFORE)
-        if isinstance(envelope.event, LOOSENING) and voided(
-            taken.kid, taken.position, self._ledger.rows(Revocation, key_id=taken.kid)
-        ):
+        name = OrderName(key.party, OrderId(own or ""))
+        if never_counted(envelope.event, name, (taken.kid, taken.position), self._ledger):
             raise Conflict(VOID_NAME.message, advice="Give it a new id.", reason=VOID_NAME.reason)
         if taken.value_sha256 != digest:
-            raise Conflict("Another event with this id stands already.", advice="Give a new order a new id.", reason="same-id")
+            message = "Another event of yours bears this id already."
+            raise Conflict(message, advice="Give a new order a new id.", reason="same-id")
         self._acknowledge(taken.position)
         return OrderReceipt(_name(envelope), taken.position, digest.hex(), 0, repeated=True)
 

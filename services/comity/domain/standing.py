@@ -40,6 +40,16 @@ def voided(kid: KeyId, position: int, revocations: Iterable[Revocation]) -> bool
     return any(r.void_from is not None and r.key_id == kid and position >= r.void_from for r in revocations)
 
 
+def never_counted(entry: e.Event, name: OrderName, by: tuple[KeyId, int], held: Held) -> bool:
+    """Say whether what bears this loosening entry's id, entered by a key at a position, was void from the start.
+
+    A covering order of that id counts whatever became of its key: only what loosens falls with it (rule 13).
+    """
+    if not isinstance(entry, LOOSENING) or held.order(name) is not None:
+        return False
+    return voided(*by, held.rows(Revocation, key_id=by[0]))
+
+
 def refuse_named(entry: e.Event, party: PartyId, kid: KeyId, held: Held, at: int) -> Refusal | None:
     """Return why an entry at this position would do nothing, or would take a record from its owner; None for any other.
 

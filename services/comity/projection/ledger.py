@@ -25,12 +25,12 @@ from comity.domain.authority import (
     refuse_terms,
 )
 from comity.domain.clock import Clock, NoRuling
-from comity.domain.ids import ExchangeId, PartyId, RecordId
+from comity.domain.ids import ExchangeId, OrderId, OrderName, PartyId, RecordId
 from comity.domain.log import JOURNAL, Batch, Placed, Stream, leaf
 from comity.domain.merkle import leaf_hash
 from comity.domain.posting import End, Enter, Signer, ended, post
 from comity.domain.rows import Agency, Court, Exchange, Key, Revocation, Row
-from comity.domain.standing import LOOSENING, refuse_named, voided
+from comity.domain.standing import never_counted, refuse_named
 from comity.errors import Halted, Unavailable
 from comity.ports import EventLog, Ledger, Posted, Progress, Taken
 from comity.projection.pending import Keys, Pending
@@ -201,7 +201,7 @@ class LedgerProjection:
         own = counted_as(event, signer.kid, digest)
         before = pending.taken(signer.party, own) if own is not None else None
         if before is not None:
-            repeat = self._again(event, before, digest)
+            repeat = self._again(event, OrderName(signer.party, OrderId(own or "")), before, digest, pending)
             return Posted(placed.position, signer.party, refused=repeat, event_id=event_id(event), value_sha256=digest)
         taken = Posted(placed.position, signer.party, taken=own, value_sha256=digest, kid=signer.kid)
         refusal = self._refuse_terms(event, key, placed, pending)
@@ -218,12 +218,12 @@ class LedgerProjection:
         counts = isinstance(event, e.ClockTicked) and changes  # known by its row; one that is void is remembered as said
         return replace(taken, changes=changes, taken=None if counts else own)
 
-    def _again(self, event: e.Event, before: Taken, digest: bytes) -> Refusal:
+    def _again(self, event: e.Event, name: OrderName, before: Taken, digest: bytes, pending: Pending) -> Refusal:
         """Say why what was entered before counts nothing the second time (rule 10)."""
         if before.refused:
             advice = "Say it anew, under a new id or in other words."
             return Refusal(REFUSED_BEFORE, f"This was refused at position {before.position}. {advice}")
-        if isinstance(event, LOOSENING) and voided(before.kid, before.position, self._keys.revocations.get(before.kid, ())):
+        if never_counted(event, name, (before.kid, before.position), pending):
             return VOID_NAME
         if before.value_sha256 == digest:
             return Refusal(REPEATED, f"This stands already, at position {before.position}; the repeat has no effect.")

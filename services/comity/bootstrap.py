@@ -231,6 +231,7 @@ class Exchange:
             followers=self.followers,
             paused=self._paused,
             beside=LedgerBeside(self.engine, self.home.path("ledger-anew.db")).building,
+            keep=self.keeper.keep_lost,
         )
 
     def _wired_purge(self) -> Purge:

@@ -319,3 +319,24 @@ def test_an_erasure_that_overtakes_a_putting_back_gets_its_tombstone_behind_it(
     monkeypatch.setattr(exchange.journal, "append", overtaken)
     append(Topic.ENROLMENTS, Entry(record.encode(), b"garbage"))
     assert newest(exchange, Topic.ENROLMENTS, record).value is None
+
+
+def test_what_is_kept_again_is_a_records_own_alone(exchange: Exchange) -> None:
+    """The photo store was lost; a stranger has appended the record's bytes under headers that prove nothing."""
+    record, _ = enrol(exchange, "LOST-1", 12)
+    settle(exchange)
+    kept = {name: exchange.photos.get(name) for name in exchange.photos.under(f"record/{record}") if name.count("/") == 2}
+    assert len(kept) == 2
+    for name in kept:
+        exchange.photos.delete(name)
+    own = [
+        one for topic in (Topic.ENROLMENTS, Topic.TEMPLATES) for one in held(exchange, topic) if one.entry.key == record.encode()
+    ]
+    for one in own:
+        headers = tuple((name, octets[:-8] + b"AAAAAAAA" if name == "jws" else octets) for name, octets in one.entry.headers)
+        exchange.keeper.keep_lost(replace(one, entry=Entry(one.entry.key, one.entry.value, headers)))
+        exchange.keeper.keep_lost(replace(one, entry=Entry(one.entry.key, one.entry.value, ())))
+    assert not [name for name in kept if exchange.photos.get(name)]
+    for one in own:
+        exchange.keeper.keep_lost(one)
+    assert {name: exchange.photos.get(name) for name in kept} == kept

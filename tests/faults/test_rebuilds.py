@@ -201,6 +201,7 @@ def test_the_advice_of_each_finding_mends_it(exchange: Exchange, spoil: Callable
     enrol(exchange, "A-2", 2, owner=A)
     settle(exchange)
     before = listed(search(exchange, photograph(1, 2)))
+    kept = {name: exchange.photos.get(name) for name in exchange.photos.under(f"record/{record}")}
     spoil(exchange, record)
     found = exchange.fsck()
     assert found
@@ -209,6 +210,7 @@ def test_the_advice_of_each_finding_mends_it(exchange: Exchange, spoil: Callable
     assert exchange.fsck() == ()
     assert listed(search(exchange, photograph(1, 2))) == before
     assert len(exchange.gallery) == 2
+    assert {name: exchange.photos.get(name) for name in exchange.photos.under(f"record/{record}")} == kept
 
 
 def follow(exchange: Exchange, advice: str) -> None:

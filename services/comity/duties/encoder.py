@@ -34,7 +34,7 @@ from comity.duties.quarantine import Quarantine
 from comity.errors import KeyShredded, NotFound, PhotographRefused, Unavailable
 from comity.ports import FaceEncoder, KeyVault, LedgerView, PhotoStore, Positions, Rejection, Rejections, Watch
 from comity.wire import sealing
-from comity.wire.booking import opened_particulars
+from comity.wire.booking import ciphertexts, opened_particulars
 from comity.wire.codec import Undecodable
 from comity.wire.envelope import Envelope, from_entry
 from comity.wire.signing import OTHER_EXCHANGE, BadSignature, OtherExchange
@@ -358,8 +358,7 @@ class EncoderDuty:
         return tuple(sealed)
 
     def _keep(self, event: e.RecordEnrolled, entry: Entry) -> None:
-        parts = {photo_name(event.record_id, event.version, number): data for number, data in enumerate(event.photographs)}
-        parts[particulars_name(event.record_id, event.version)] = event.particulars
+        parts = ciphertexts(event)
         for name, ciphertext in parts.items():
             self.photos.put(name, ciphertext)
         self.keeper.keep(Topic.ENROLMENTS, entry, event.record_id, event.version, parts)

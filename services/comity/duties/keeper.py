@@ -29,6 +29,7 @@ from comity.duties.quarantine import Quarantine
 from comity.duties.scan import pieces
 from comity.errors import TooLarge
 from comity.ports import KeyVault, PhotoStore, Positions
+from comity.wire.booking import ciphertexts
 from comity.wire.codec import Undecodable, decode
 from comity.wire.envelope import from_entry
 from comity.wire.limits import VALUE_BYTES_MAX
@@ -67,6 +68,30 @@ class Keeper:
         }
         self.photos.put(kept_name(record, _WHAT[topic]), json.dumps(said).encode())
 
+    def keep_lost(self, placed: Placed) -> None:
+        """Keep an entry again where what was kept is lost: the one that stands, with its photographs there already."""
+        topic, entry, record = placed.stream.topic, placed.entry, _record(placed.entry.key)
+        row = self._standing(record)
+        if record is None or row is None or not self.is_kept(entry.key) or self._kept(topic, record, row) is not None:
+            return
+        event = _decoded(entry)
+        if isinstance(event, e.RecordEnrolled) and self._is_admitted(entry, row):
+            self.keep(topic, entry, record, row.version, ciphertexts(event))
+        elif isinstance(event, e.TemplatesExtracted) and self._stranger(placed) is None:
+            self.keep(topic, entry, record, row.version)
+        if not self.is_kept(entry.key):  # an erasure came between: it shreds first
+            self.photos.delete(kept_name(record, _WHAT[topic]))
+
+    def _is_admitted(self, entry: Entry, row: Record) -> bool:
+        """Say whether an entry has the very bytes that were admitted, under the signature that proves them."""
+        keys = {str(key.key_id): key for key in self.quarantine.ledger.signing_keys()}
+        try:
+            envelope = from_entry(entry)
+            envelope.verify(keys[envelope.kid].public_key, self.quarantine.journal.exchange_id)
+        except (Undecodable, BadSignature, KeyError):
+            return False
+        return hashlib.sha256(envelope.value).digest() == row.enrolment_sha256
+
     def is_kept(self, key: bytes | None) -> bool:
         """Say whether this key is a record's whose own key is whole: nothing asks for its tombstone."""
         record = _record(key)
@@ -75,7 +100,7 @@ class Keeper:
     def bytes_put_aside(self, entry: Entry) -> int:
         """Return how much of a value may go to the quarantine: nothing of a copy of a record's own, which no erasure reaches."""
         value = entry.value or b""
-        said = _said(value)
+        said = _said(entry)
         records = {record for record in (_record(entry.key), said) if record is not None}
         return 0 if any(self._copies(value, record, names_it=record == said) for record in records) else VALUE_BYTES_MAX
 
@@ -189,12 +214,16 @@ def _record(key: bytes | None) -> RecordId | None:
         return None
 
 
-def _said(value: bytes) -> RecordId | None:
-    """Return the record that a value names, whatever key and headers were put beside it."""
+def _decoded(entry: Entry) -> e.Event | None:
     try:
-        event = decode(value)
+        return decode(entry.value or b"")
     except Undecodable:
         return None
+
+
+def _said(entry: Entry) -> RecordId | None:
+    """Return the record that a value names, whatever key and headers were put beside it."""
+    event = _decoded(entry)
     return event.record_id if isinstance(event, e.RecordEnrolled | e.TemplatesExtracted) else None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from comity.domain.log import JOURNAL
+from comity.domain.log import JOURNAL, Placed
 from comity.errors import Conflict, Halted, Unavailable
 from comity.ports import Candidates, EventLog, KeyVault, Ledger, LedgerView, PhotoStore, TemplateStore
 from comity.projection.photographs import rebuild_photographs
@@ -38,6 +38,7 @@ class Rebuilds:
     followers: Mapping[str, Follows]
     paused: Pause
     beside: Callable[[], AbstractContextManager[Ledger]]
+    keep: Callable[[Placed], None]
     turn: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, view: str) -> None:
@@ -75,9 +76,9 @@ class Rebuilds:
                 self.scan.keep(np.sort(np.concatenate(held)) if held else np.empty(0, np.int64))
 
     def photographs(self) -> None:
-        """Put photographs and particulars back from the enrolments in the log; whatever else is there stays."""
+        """Put photographs, particulars, and what is kept beside them back from the log; whatever else is there stays."""
         with self._alone():
-            rebuild_photographs(self.log, self.ledger_view, self.vault, self.photos)
+            rebuild_photographs(self.log, self.ledger_view, self.vault, self.photos, self.keep)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -18,6 +18,13 @@ from comity.wire import sealing
 APPLICANT = "applicant"
 
 
+def ciphertexts(event: RecordEnrolled) -> dict[str, bytes]:
+    """Return what an enrolment carries encrypted, by the names under which it is kept: photographs, then the particulars."""
+    held = {photo_name(event.record_id, event.version, number): data for number, data in enumerate(event.photographs)}
+    held[particulars_name(event.record_id, event.version)] = event.particulars
+    return held
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
     """One charge: what, how severe, and how it ended, if that is known."""

@@ -130,6 +130,7 @@ class World:
         self.core.apply()
         self.release = parts.release(self.core.journal, self.core.ledger, watch)
         self.orders: list[tuple[str, str]] = []  # whose, and the id: both courts use the same ids
+        self.early: dict[int, tuple[str, str]] = {}  # where an order was ended that was yet to come, and which
         self.grants = ["g0"]
         self.said: dict[int, tuple[e.JournalEntry, str]] = {}
         first = next(one.position for one in log.held() if one.entry == signed(FIRST_TICK, EXCHANGE))
@@ -179,8 +180,8 @@ class World:
         """Let others act, as often as the seed says."""
         while self.draw.random() < 0.35:
             moves = [self.cover, self.end, self.enrol, self.share, self.revoke, self.noise, self.project, self.rebuild]
-            moves += [self.tick, self.rule]
-            self.draw.choices(moves, [6, 3, 2, 1.5, 1.5, 1, 3, 0.2, 4, 1])[0]()
+            moves += [self.tick, self.rule, self.again, self.end_early]
+            self.draw.choices(moves, [6, 3, 2, 1.5, 1.5, 1, 3, 0.2, 4, 1, 0.7, 0.4])[0]()
 
     def say(self, event: e.JournalEntry, party: str) -> None:
         placed = self.append(Topic.JOURNAL, signed(event, party), timeout_seconds=1)
@@ -226,6 +227,20 @@ class World:
             if self.draw.random() < 0.2:
                 by, authority = self.draw.choice((COURT, OTHER_COURT)), "an order of the higher court"
             self.say(unseal(f"u{len(self.said)}", name, of=whose, authority=authority), by)
+
+    def end_early(self) -> None:
+        """End an order that is yet to come: that is refused, and must not lie in wait."""
+        party = self.draw.choice((COURT, OTHER_COURT))
+        name = f"o{sum(whose == party for whose, _ in self.orders)}"
+        self.say(unseal(f"u{len(self.said)}", name, of=party), party)
+        self.early[max(self.said)] = (party, name)
+
+    def again(self) -> None:
+        """Append once more, byte for byte, what somebody said: whoever may append can, and it must change nothing."""
+        early = [place for place, order in self.early.items() if order in self.orders]  # and it is there by now
+        if self.said:
+            place = self.draw.choice(early or sorted((*self.said, *self.clocked))[-20:])
+            self.append(Topic.JOURNAL, self.core.log.held()[place].entry, timeout_seconds=1)
 
     def revoke(self) -> None:
         """Find a key stolen, since some position or from now on."""

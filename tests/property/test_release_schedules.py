@@ -227,6 +227,11 @@ def void_ticks_counted() -> Parts:
     return Parts(patches=[(clock_module.Clock, "_void", lambda _clock, _position: None)])
 
 
+def refused_words_lie_in_wait() -> Parts:
+    forgetting = ("taken=None if again else own", "taken=None")
+    return Parts(projection=mutated(projection_module, forgetting)["LedgerProjection"])
+
+
 MUTANTS: list[tuple[Callable[[], Parts], str]] = [
     (no_wait, "a"),
     (judged_before_appended, "a"),
@@ -250,6 +255,7 @@ MUTANTS: list[tuple[Callable[[], Parts], str]] = [
     (an_entry_before_the_tick_hides_a_jump, "a"),
     (grants_end_by_what_is_settled, "a"),
     (void_ticks_counted, "b"),
+    (refused_words_lie_in_wait, "a"),
 ]
 
 

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from builders import photograph
+from comity.adapters.sqlite_log import SqliteLog
 from comity.bootstrap import Exchange
 from comity.domain.ids import RecordId
+from comity.domain.log import JOURNAL
 from comity.domain.posting import Suppression
+from comity.errors import Halted
 from exchange import RememberedFaces, enrol, listed, running, sealing, search, settle, share
 from journals import A
 
@@ -85,3 +88,27 @@ def test_a_crash_alone_makes_nothing_anew(tmp_path: Path, faces: RememberedFaces
         epoch = exchange.ledger.progress().epoch
     with running(home, faces) as exchange:
         assert exchange.ledger.progress().epoch > epoch  # one made anew begins at 1
+
+
+def test_an_older_log_beside_a_newer_write_ahead_file_is_told_and_is_whole_without_it(
+    tmp_path: Path, faces: RememberedFaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is played over it: whoever deletes the other file has last night's log, as it was."""
+    record = lived(tmp_path / "home", faces)
+    shutil.copy2(tmp_path / "home" / "log.db", tmp_path / "last night")
+    with running(tmp_path / "home", faces) as exchange:
+        sealing(exchange, "s1", record)
+        home = crashed(exchange, tmp_path, monkeypatch)
+    alone = shutil.copytree(home, tmp_path / "crashed alone")
+    with closing(SqliteLog(alone / "log.db")) as log:
+        end = log.end(JOURNAL)
+    assert (home / "log.db-wal").stat().st_size
+    shutil.copy2(tmp_path / "last night", home / "log.db")
+    for _ in range(2):
+        with pytest.raises(Halted, match="two ages"):
+            SqliteLog(home / "log.db")
+    assert (home / "log.db").read_bytes() == (tmp_path / "last night").read_bytes()
+    for suffix in ("-wal", "-shm"):
+        (home / f"log.db{suffix}").unlink()
+    with closing(SqliteLog(home / "log.db")) as log:
+        assert log.end(JOURNAL) < end

@@ -11,6 +11,7 @@ import sqlite3
 import struct
 import time
 import uuid
+from contextlib import closing
 from pathlib import Path
 
 from comity.adapters import log_rules
@@ -33,7 +34,9 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (identity TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS streams (
     number INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL,
-    next INTEGER NOT NULL DEFAULT 0, clock_ms INTEGER NOT NULL DEFAULT 0, UNIQUE (topic, partition));
+    next INTEGER NOT NULL DEFAULT 0, clock_ms INTEGER NOT NULL DEFAULT 0, opened INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (topic, partition));
+CREATE TABLE IF NOT EXISTS opened (times INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS entries (
     place INTEGER PRIMARY KEY, appended_at_ms INTEGER NOT NULL, key BLOB,
     headers_bytes INTEGER NOT NULL, value_bytes INTEGER, body BLOB NOT NULL);
@@ -114,6 +117,45 @@ def make(connection: sqlite3.Connection) -> uuid.UUID:
         connection.rollback()
         raise
     return identity
+
+
+def opened(connection: sqlite3.Connection) -> None:
+    """Count an opening twice: on the page that every append writes anew, and on one of its own, which no append touches.
+
+    The second is brought into the file itself at once: a write-ahead file of later has the first alone. See ``are_two_ages``.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("UPDATE streams SET opened = (SELECT max(opened) + 1 FROM streams)")
+        connection.execute("DELETE FROM opened")
+        connection.execute("INSERT INTO opened SELECT max(opened) FROM streams")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def are_two_ages(path: Path) -> bool:
+    """Say whether the write-ahead file beside this one belongs to another copy of it: SQLite would play it over this one.
+
+    Asked before the file is opened, and by a connection that only reads: another would leave the mixture in the file when it
+    closes. A copy made since the last start is not told from the file that it was made of.
+    """
+    beside = path.with_name(f"{path.name}-wal")
+    if not beside.is_file() or not beside.stat().st_size:
+        return False
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=OPEN_SECONDS_MAX)) as connection:
+        try:
+            ((counted,), (second,)) = (
+                connection.execute("SELECT max(opened) FROM streams").fetchone(),
+                connection.execute("SELECT max(times) FROM opened").fetchone(),
+            )
+        except sqlite3.OperationalError:  # another program's file, or one that is just being made: told when it is opened
+            return False
+        except sqlite3.DatabaseError:  # pages that do not fit together
+            return True
+    return bool(counted != second)
 
 
 def _recognise(connection: sqlite3.Connection) -> None:

@@ -27,6 +27,7 @@ from comity.adapters.sqlite_file import LOOK_SECONDS, OPEN_SECONDS_MAX, PARTITIO
 from comity.domain.log import Batch, Entry, Placed, Stream, Topic
 from comity.errors import Halted, NotAppended, OutcomeUnknown, Unavailable
 
+TWO_AGES = "If the older file is the one you mean, delete the -wal and the -shm beside it; else put its own file back."
 ASK_SECONDS_MAX = 5.0  # for the short reads of `end` and of a poll: only a checkpoint's last step can hold them up
 # Small steps back are flattened, so that dates in order stay in order. A larger one is a wrong clock set right: followed,
 # or one reading of a year ahead would date every entry of the coming year.
@@ -55,10 +56,13 @@ class SqliteLog:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # -wal and -shm take over its mode
+            if sqlite_file.are_two_ages(path):
+                raise Halted(f"{path.name} and {path.name}-wal are of two ages.", advice=TWO_AGES)
             writer = sqlite_file.connect(path, OPEN_SECONDS_MAX)
             try:
                 sqlite_file.write_ahead(writer, time.monotonic() + OPEN_SECONDS_MAX)
                 self._identity = sqlite_file.make(writer)
+                sqlite_file.opened(writer)
                 rows = writer.execute("SELECT topic, partition, number FROM streams").fetchall()
                 asker = sqlite_file.connect(path, ASK_SECONDS_MAX)
             except BaseException:

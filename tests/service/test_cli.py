@@ -342,16 +342,6 @@ def test_a_statute_that_reaches_no_police_record_says_why(cli: Cli) -> None:
     assert "court's own record" in problem["detail"]
 
 
-def test_a_grant_stands_until_it_is_revoked(cli: Cli) -> None:
-    words = ("--purpose", "serious-crime", "--right", "search", "--days", "30", "--in-return", "the same")
-    grant = cli.json("grant", DANE, MILWAUKEE, *words)["grant_id"]
-    assert [(g["in_force"], g["in_return"]) for g in cli.json("grants") if g["grant_id"] == grant] == [(True, "the same")]
-    assert "In return: the same" in cli.run("grants").stdout
-    cli.json("revoke", grant)
-    assert [g["in_force"] for g in cli.json("grants") if g["grant_id"] == grant] == [False]
-    assert cli.json("revoke", "g-none", "--as", "Dora", code=4)["status"] == 404
-
-
 def test_a_search_that_policy_refuses_says_why(cli: Cli) -> None:
     words = [w.replace("serious-crime", "immigration-enforcement") for w in SEARCH]
     assert cli.json("search", PEOPLE / "p01" / "1.jpg", *words, code=3)["status"] == 403

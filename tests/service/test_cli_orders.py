@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from comity.adapters.onnx_faces import OnnxFaces
-from commands import COURT, MILWAUKEE, SEARCH, Cli, served
+from comity.cli import orders
+from comity.cli.connect import Api
+from comity.domain import entries as e
+from comity.domain.ids import OrderId, Ori, PartyId
+from commands import COURT, DANE, MILWAUKEE, SEARCH, Cli, served
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +37,60 @@ def test_an_order_is_listed_read_back_and_ended(cli: Cli, tmp_path: Path) -> Non
     assert back.read_bytes() == paper.read_bytes()
     assert cli.json("document", order, *court, "--to", back, code=2)["status"] == 400
     assert cli.json("certificate", order, *court) == []
+    assert "destroys nothing" in cli.run("certificate", order, *court).stdout
     assert cli.json("lift", order, *court, "--yes")["position"] > held["position"]
-    assert "lifted" in cli.run("receipt", order, *court).stdout
+    told = cli.run("receipt", order, *court).stdout
+    assert "Lifted on" in told
+    assert "No record." in told  # nothing that comes is covered any more
+    assert "yet" not in told
+    assert "Lifted on" in cli.run("orders", *court).stdout
     assert cli.json("lift", order, *court, "--yes", code=5)["status"] == 409
+
+
+def test_a_preview_pressed_again_after_its_order_was_lifted_says_so(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A retry got "is in the journal already; from this position on the records are hidden", whatever came since."""
+    court, statute = ("--court", COURT, "--as", "Carla"), ("--statute", "ny-cpl-160.50", "--yes")
+    cli.enrol("p06", "B-AGAIN")
+    shown = list[dict[str, Any]]()
+    see = orders._preview
+
+    def remembered(api: Api, what: str, statute: str, numbers: orders.Numbers) -> dict[str, Any]:
+        shown.append(see(api, what, statute, numbers))
+        return shown[0]
+
+    monkeypatch.setattr(orders, "_preview", remembered)
+    words = ("seal", *court, *statute, "--booking", "B-AGAIN", "--agency", MILWAUKEE)
+    order = cli.json(*words)["receipt"]["event_id"]
+    assert cli.json(*words)["now"] == "Stands"
+    cli.json("lift", order, *court, "--yes")
+    told = " ".join(cli.run(*words).stdout.split())
+    assert "was in the journal before" in told
+    assert "Now: Lifted on" in told
+    assert "are hidden" not in told
+    assert cli.json(*words)["now"].startswith("Lifted on")
+
+
+def test_kin_is_told_apart_by_commands(cli: Cli) -> None:
+    """The same picture under another booking is kin: no order names it."""
+    court = ("--court", COURT, "--as", "Carla")
+    first, second = (cli.enrol("p07", number)["record_id"] for number in ("B-KIN-1", "B-KIN-2"))
+    asked = (*court, "--booking", "B-KIN-1", "--agency", MILWAUKEE)
+    dry = cli.json("expunge", *asked, "--statute", "wi-165.84", "--dry-run")["preview"]
+    assert {one["record_id"]: one["named"] for one in dry["covers"]} == {first: True, second: False}
+    assert cli.run("find", *asked).stdout.count("kin:") == 1
+
+
+def test_what_is_due_to_lapse_is_said_as_on_the_page(cli: Cli) -> None:
+    """A lapse waits for the clock: "stands, lapses on a day in the past" was said without it."""
+    exchange, court = cli.exchange, ("--court", COURT, "--as", "Carla")
+    tag = exchange.indexer.index(e.IndexKind.ATN, "ATN-DUE", Ori(MILWAUKEE))
+    past = exchange.now() - timedelta(minutes=1)
+    event = e.RecordsProvisionallySealed(OrderId("p-due"), "ca-pc-851.91", (), (tag,), past)
+    exchange.orders.submit(exchange.journal.entry(event, key="k", signer=exchange.keyring.signer(PartyId(COURT))))
+    held = cli.json("receipt", "p-due", *court)
+    assert (held["state"], held["due"]) == ("stands", True)
+    assert held["now"].endswith("once the clock has confirmed that")
+    assert "once the clock" in cli.run("receipt", "p-due", *court).stdout
 
 
 def test_a_command_takes_plain_files_alone(cli: Cli, tmp_path: Path) -> None:
@@ -63,6 +120,19 @@ def test_what_a_seal_says_is_so_for_what_it_covers(cli: Cli) -> None:
     asked = (*court, "--booking", "B-SAYS", "--agency", MILWAUKEE, "--yes")
     assert "but from the agency that holds them" in cli.run("seal", *asked, "--statute", "mn-609a").stdout
     assert "records are hidden." in cli.run("seal", *asked, "--statute", "ny-cpl-160.50").stdout
+
+
+def test_a_grant_stands_until_it_is_revoked(cli: Cli) -> None:
+    words = ("--purpose", "serious-crime", "--right", "search", "--days", "30", "--in-return", "the same")
+    grant = cli.json("grant", DANE, MILWAUKEE, *words)["grant_id"]
+    assert [(g["in_force"], g["in_return"]) for g in cli.json("grants") if g["grant_id"] == grant] == [(True, "the same")]
+    assert "In return: the same" in cli.run("grants").stdout
+    cli.json("revoke", grant)
+    (ended,) = [g for g in cli.json("grants") if g["grant_id"] == grant]
+    assert not ended["in_force"]
+    assert ended["now"] == f"taken back at position {ended['revoked_at_position']}"
+    assert ended["now"] in " ".join(cli.run("grants").stdout.split())
+    assert cli.json("revoke", "g-none", "--as", "Dora", code=4)["status"] == 404
 
 
 def test_people_are_given_roles_signed_out_and_removed_by_command(cli: Cli) -> None:

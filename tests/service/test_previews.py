@@ -155,3 +155,13 @@ def test_looking_is_paced(house: House) -> None:
         if last == 429:
             break
     assert last == 429
+
+
+def test_a_party_has_one_bucket_of_looks_whichever_door_it_looks_through(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two buckets let whoever tries numbers out try twice as many."""
+    pace = house.exchange.seal.previews.looks
+    for name, value in (("_burst", 1), ("_per_second", 0.001), ("_buckets", {})):
+        monkeypatch.setattr(pace, name, value)
+    preview(house.intake(MILWAUKEE, "clerk"), atn="ATN-BUCKET")
+    asked = {"owner": MILWAUKEE, "booking_number": "B-BUCKET", "photograph_sha256": ["0" * 64]}
+    assert house.intake(MILWAUKEE, "agency-writer").post("/v1/records", json=asked).status_code == 429

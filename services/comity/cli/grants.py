@@ -10,7 +10,7 @@ import typer
 
 from comity.cli.connect import INTAKE, connect
 from comity.cli.context import state
-from comity.cli.output import emit, moment, passages, say
+from comity.cli.output import emit, passages, say
 from comity.domain.roles import AGENCY_ADMINISTRATOR
 
 app = typer.Typer()
@@ -77,9 +77,8 @@ def _show(found: list[dict[str, Any]]) -> None:
 
 def _terms(grant: dict[str, Any]) -> list[str]:
     rights, classes, purposes = (" ".join(grant[name]) for name in ("rights", "classes", "purposes"))
-    until = f"until {moment(grant['expires_at'])}" if grant["in_force"] else "ended"
     return [
-        f"{grant['owner']} lets {grant['grantee']} {rights}: {classes}, for {purposes}; {until}.",
+        f"{grant['owner']} lets {grant['grantee']} {rights}: {classes}, for {purposes}; {grant['now']}.",
         f"In return: {grant['in_return']}" if grant["in_return"] else "",
     ]
 

@@ -12,6 +12,7 @@ from comity.cli import files
 from comity.cli.connect import INTAKE, Api, connect, only
 from comity.cli.context import State, state
 from comity.cli.output import emit, moment, note, say, table
+from comity.cli.receipts import path_of
 from comity.domain.policy import MODES
 from comity.domain.roles import CLERK
 from comity.errors import InvalidInput
@@ -19,6 +20,7 @@ from comity.errors import InvalidInput
 app = typer.Typer()
 DOCUMENT_BYTES_MAX = 10 * 1024 * 1024
 SEAL, EXPUNGE = "seal", "expunge"
+KIN = "kin: shares a number or a photograph"
 
 Court = Annotated[str, typer.Option(help="The court's id (or the owning agency's ORI) that orders it.", metavar="ID")]
 StatuteName = Annotated[str, typer.Option(help="The statute; `comity policy` lists them. The mode follows from it.")]
@@ -52,6 +54,14 @@ class Numbers:
     def typed(self) -> str:
         """Return the number itself."""
         return self.booking or self.court_case or self.atn or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An order's receipt; and of one that was entered before, how it stands now: it may have ended since."""
+
+    receipt: dict[str, Any]
+    now: str | None
 
 
 @app.command(epilog="Example: comity find --court milwaukee-circuit-court --court-case 2026CF000417")
@@ -96,8 +106,8 @@ def seal(  # noqa: PLR0913 - typer declares options by arguments
         preview = _preview(api, SEAL, statute, numbers)
         if not dry_run and not yes:
             _ask(preview["shown"])
-        receipt = None if dry_run else _press(api, preview["token"], paper)
-    _tell(state(ctx), preview["shown"], receipt, asked=not dry_run and not yes)
+        done = None if dry_run else _press(api, court, preview["token"], paper)
+    _tell(state(ctx), preview["shown"], done, asked=not dry_run and not yes)
 
 
 @app.command(
@@ -126,8 +136,8 @@ def expunge(  # noqa: PLR0913 - typer declares options by arguments
         preview = _preview(api, EXPUNGE, statute, numbers)
         if not dry_run and not yes:
             _ask(preview["shown"], again=numbers.typed())
-        receipt = None if dry_run else _press(api, preview["token"], paper)
-    _tell(state(ctx), preview["shown"], receipt, asked=not dry_run and not yes)
+        done = None if dry_run else _press(api, court, preview["token"], paper)
+    _tell(state(ctx), preview["shown"], done, asked=not dry_run and not yes)
 
 
 def _preview(api: Api, what: str, statute: str, numbers: Numbers) -> dict[str, Any]:
@@ -140,9 +150,11 @@ def _any_statute(api: Api) -> str:
     return str(next(s["slug"] for s in api.get(f"{INTAKE}/statutes") if s["mode"]))
 
 
-def _press(api: Api, token: str, document: bytes | None) -> dict[str, Any]:
+def _press(api: Api, court: str, token: str, document: bytes | None) -> Done:
     paper = {"files": {"document": ("document", document)}} if document else {}
-    return dict(api.post(f"{INTAKE}/orders", data={"token": token}, **paper))
+    receipt = dict(api.post(f"{INTAKE}/orders", data={"token": token}, **paper))
+    before = api.get(path_of(court, receipt["event_id"])) if receipt["repeated"] else None
+    return Done(receipt, before["now"] if before else None)
 
 
 def _read(document: Path | None) -> bytes | None:
@@ -166,18 +178,22 @@ def _ask(shown: dict[str, Any], again: str | None = None) -> None:
         raise InvalidInput("Not confirmed: no order was entered.", advice="Run it again when you are sure.")
 
 
-def _tell(said: State, shown: dict[str, Any], receipt: dict[str, Any] | None, *, asked: bool) -> None:
+def _tell(said: State, shown: dict[str, Any], done: Done | None, *, asked: bool) -> None:
     def show() -> None:
         if not asked:  # else it stands above the question already
             _show(shown)
-        if receipt is None:
+        if done is None:
             say("A dry run: no order was entered. That you looked is in the journal.")
             return
-        again = " already" if receipt["repeated"] else ""
-        say(f"Order {receipt['event_id']} is in the journal{again}, at position {receipt['position']}.")
-        say(f"Entered at {moment(receipt['appended_at']) or 'its first time'}; {_follows(shown)}")
+        receipt = done.receipt
+        if done.now is not None:
+            say(f"Order {receipt['event_id']} was in the journal before, at position {receipt['position']}. Now: {done.now}.")
+            return
+        say(f"Order {receipt['event_id']} is in the journal, at position {receipt['position']}.")
+        say(f"Entered at {moment(receipt['appended_at'])}; {_follows(shown)}")
 
-    emit(said, {"preview": shown, "receipt": receipt}, show)
+    answer = {"preview": shown, "receipt": done.receipt if done else None}
+    emit(said, answer | ({"now": done.now} if done and done.now else {}), show)
 
 
 def _follows(shown: dict[str, Any]) -> str:
@@ -196,6 +212,7 @@ def _show(shown: dict[str, Any], *, to_errors: bool = False) -> None:
 
 
 def _show_records(title: str, covers: list[dict[str, Any]], *, to_errors: bool = False) -> None:
-    rows = [(c["owner"], c["record_id"], c["record_class"], c["state"]) for c in sorted(covers, key=lambda c: str(c["owner"]))]
-    columns = ("owner", "record", "class", "state now")
+    known = sorted(covers, key=lambda c: str(c["owner"]))
+    rows = [(c["owner"], c["record_id"], c["record_class"], c["state"], "" if c["named"] else KIN) for c in known]
+    columns = ("owner", "record", "class", "state now", "how")
     table(title, columns, rows, empty="no record that is here now.", to_errors=to_errors)

@@ -112,4 +112,6 @@ def revoke(
         if not yes and typer.prompt("Type the key's id again to revoke it", err=True).strip() != kid:
             raise InvalidInput("Not confirmed: nothing was entered.", advice="Run it again when you are sure.")
         done = api.post(f"{INTAKE}/keys/{quote(kid, safe='')}/revocation", {"void_from": void_from})
-    emit(state(ctx), done, lambda: say(f"Key {kid} counts for nothing from position {done['position']} on."))
+    said = f"Key {kid} counts for nothing from position {done['position']} on."
+    void = "" if void_from is None else f"Its unseals, lifts and grants from position {void_from} on never counted."
+    emit(state(ctx), done, lambda: say(*filter(None, (said, void))))

@@ -16,6 +16,7 @@ from comity.errors import InvalidInput
 
 app = typer.Typer()
 LISTED_MAX = 500
+OPENS = "Its records can be found again, unless another order covers them."
 
 Court = Annotated[str, typer.Option("--court", help="The court's id, or the agency's ORI, whose clerk asks.", metavar="ID")]
 OrderId = Annotated[str, typer.Argument(help="The order's number.", metavar="ORDER")]
@@ -32,7 +33,7 @@ def list_orders(
     """List a party's orders as they stand now, newest first."""
     with connect(state(ctx), CLERK, party=court) as api:
         found = api.get(f"{INTAKE}/orders", limit=count)
-    rows = [(o["order_id"], _for(o), o["kind"], o["statute"], _now(o), moment(o["entered_at"])) for o in found]
+    rows = [(o["order_id"], _for(o), o["kind"], o["statute"], o["now"], moment(o["entered_at"])) for o in found]
     columns = ("order", "for", "what", "statute", "now", "entered")
     emit(state(ctx), found, lambda: table(f"Orders of {court}", columns, rows, empty="no order."))
 
@@ -41,7 +42,7 @@ def list_orders(
 def receipt(ctx: typer.Context, order: OrderId, court: Court) -> None:
     """Show an order as it stands now: what it covers, how it ended, how far its erasure is proven."""
     with connect(state(ctx), CLERK, party=court) as api:
-        held = api.get(_path(court, order))
+        held = api.get(path_of(court, order))
     emit(state(ctx), held, lambda: _show(held))
 
 
@@ -49,7 +50,8 @@ def receipt(ctx: typer.Context, order: OrderId, court: Court) -> None:
 def certificate(ctx: typer.Context, order: OrderId, court: Court) -> None:
     """Show what was certified of an order's erasure: what was looked for, where, and what was found."""
     with connect(state(ctx), CLERK, party=court) as api:
-        held = api.every(f"{_path(court, order)}/certificates")
+        held = api.every(f"{path_of(court, order)}/certificates")
+        destroys = bool(held) or api.get(path_of(court, order))["erasure"] is not None
 
     def show() -> None:
         for one in held:
@@ -57,7 +59,7 @@ def certificate(ctx: typer.Context, order: OrderId, court: Court) -> None:
             if one["found"]:
                 note("Bytes were found: the erasure is not done.", style="bold red")
         if not held:
-            say("Nothing is certified yet.")
+            say("Nothing is certified yet." if destroys else "This order destroys nothing, so nothing is certified.")
 
     emit(state(ctx), held, show)
 
@@ -71,7 +73,7 @@ def document(
 ) -> None:
     """Read the document back that came with an order: the very bytes."""
     with connect(state(ctx), CLERK, party=court) as api:
-        paper = api.content(f"{_path(court, order)}/document")
+        paper = api.content(f"{path_of(court, order)}/document")
     try:
         with to.open("xb") as file:
             file.write(paper)
@@ -91,14 +93,15 @@ def lift(
 ) -> None:
     """End a provisional seal or a seal, from here on; an expungement has no end."""
     with connect(state(ctx), CLERK, party=court) as api:
-        if not yes and not typer.confirm(f"End order {order} of {of or court}? Its records can be found again.", err=True):
+        if not yes and not typer.confirm(f"End order {order} of {of or court}? {OPENS}", err=True):
             raise InvalidInput("Not confirmed: nothing was entered.", advice="Run it again when you are sure.")
-        entered = api.post(f"{_path(of or court, order)}/lift", {"authority": authority})
+        entered = api.post(f"{path_of(of or court, order)}/lift", {"authority": authority})
     said = f"Order {order} ended at position {entered['position']}, by {entered['event_id']}."
     emit(state(ctx), entered, lambda: say(said))
 
 
-def _path(party: str, order: str) -> str:
+def path_of(party: str, order: str) -> str:
+    """Return where an order is read, and ended, over HTTP."""
     return f"{INTAKE}/orders/{quote(party, safe='')}/{quote(order, safe='')}"
 
 
@@ -106,24 +109,17 @@ def _for(order: dict[str, Any]) -> str:
     return ", ".join(f"{kind} {number}" for kind, number in order["numbers"].items())
 
 
-def _now(order: dict[str, Any]) -> str:
-    ended = order["ended"]
-    if ended is None:
-        return f"stands, lapses {moment(order['lapses_at'])}" if order["lapses_at"] else "stands"
-    return f"{ended['how']} {moment(ended['at'])}" + (f" by {ended['by']}" if ended["by"] else "")
-
-
 def _show(held: dict[str, Any]) -> None:
     rows = [
-        ("now", _now(held)),
+        ("now", held["now"]),
         ("for", _for(held) or "came as a signed event"),
         ("what", f"{held['kind']}, {held['mode']}"),
         ("law", held["law"]),
         ("position", held["position"]),
         ("entered", moment(held["entered_at"])),
         ("by", held["clerk"] or "a signed event"),
-        ("covers by itself", ", ".join(f"{n} of {owner}" for owner, n in held["covers"].items()) or "no record here yet"),
-        ("hidden with them", ", ".join(f"{n} of {owner}" for owner, n in held["covers_kin"].items()) or "none"),
+        ("covers by itself" if held["ended"] is None else "covered by itself", held["covered"]),
+        ("hidden with them", held["hidden_with_it"] or "none"),
         ("sha256", held["sha256"]),
     ]
     if held["erasure"]:

@@ -66,6 +66,8 @@ class Pages:
         )
         self._templates.filters.update(party=self.party, grouped=grouped, moment=moment, urlencode=segment)
         self._templates.globals.update(
+            moment=moment,
+            party=self.party,
             role_names=ROLE_NAMES,
             class_names=CLASS_NAMES,
             purposes=PURPOSES,

@@ -18,6 +18,7 @@ from comity.intake.events import receipt_of_order
 from comity.intake.records import own_ori
 from comity.intake.services import BASE, IntakeServices, Services
 from comity.ports import Person
+from comity.reads.grants import now
 from comity.web.once import Key, again, made
 from comity.web.paging import LISTED, Page
 from comity.web.paths import Whole
@@ -101,6 +102,7 @@ def _granted(row: Grant, facts: Facts) -> m.GrantOut:
         expires_at=row.expires_at,
         in_return=row.in_return,
         in_force=facts.in_force(row, facts.applied),
+        now=now(row, facts),
         granted_at_position=row.entered,
         revoked_at_position=None if row.ended == END else row.ended,
     )

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from comity.acts.grant import IN_RETURN_CHARS_MAX
 from comity.domain.entries import IndexKind, RecordClass
 from comity.domain.ids import PARTY_FORM
-from comity.domain.policy import REQUESTER_CLASSES, RIGHTS, STATUTES
+from comity.domain.policy import REQUESTER_CLASSES, RIGHTS
 from comity.domain.sharing import LAWFUL_PURPOSES, SHARED_CLASSES
 from comity.wire.limits import CODES_MAX, PHOTOGRAPHS_MAX, SMALL_INT_MAX
 from comity.wire.sealing import NUMBER_CHARS_MAX
@@ -271,40 +271,9 @@ class GrantOut(BaseModel):
     expires_at: datetime
     in_return: str = Field(description="What is given in return; empty where nothing was said.")
     in_force: bool
+    now: str = Field(description="Whether it is in force, and what ended it, for a person to read.")
     granted_at_position: int
     revoked_at_position: int | None
-
-
-class PreviewIn(Sent):
-    """The order that a clerk is about to enter: the statute, and a number to find the records by."""
-
-    what: Literal["seal", "expunge"]
-    statute: Annotated[Word, words(*STATUTES)] = Field(examples=["wi-165.84"])
-    booking_number: Number | None = Field(default=None, description="Name the agency too.")
-    court_case: Number | None = None
-    atn: Number | None = None
-    agency: OriText | None = None
-
-
-class CoveredOut(BaseModel):
-    """A record that the order would cover."""
-
-    record_id: str
-    owner: str
-    record_class: str
-    state: str
-
-
-class PreviewOut(BaseModel):
-    """What the order would cover, and the token that binds pressing to exactly this for 15 minutes."""
-
-    what: str
-    statute: str
-    mode: str
-    covers: list[CoveredOut]
-    per_agency: dict[str, int]
-    notes: list[str]
-    token: str
 
 
 class StatuteOut(BaseModel):

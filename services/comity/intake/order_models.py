@@ -1,10 +1,49 @@
-"""What is told of an order and of an erasure, as a clerk downloads it; and what ends an order or a key."""
+"""What a clerk previews, what is told of an order and of an erasure, and what ends an order or a key."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from comity.domain.policy import STATUTES
+from comity.intake.models import Number, OriText, Sent, Word, words
+
+
+class PreviewIn(Sent):
+    """The order that a clerk is about to enter: the statute, and a number to find the records by."""
+
+    what: Literal["seal", "expunge"]
+    statute: Annotated[Word, words(*STATUTES)] = Field(examples=["wi-165.84"])
+    booking_number: Number | None = Field(default=None, description="Name the agency too.")
+    court_case: Number | None = None
+    atn: Number | None = None
+    agency: OriText | None = None
+
+
+class CoveredOut(BaseModel):
+    """A record that the order would cover."""
+
+    record_id: str
+    owner: str
+    record_class: str
+    state: str
+    named: bool = Field(
+        description="Whether the order names it, or it bears the number; else it is kin to one that does: hidden, not destroyed."
+    )
+
+
+class PreviewOut(BaseModel):
+    """What the order would cover, and the token that binds pressing to exactly this for 15 minutes."""
+
+    what: str
+    statute: str
+    mode: str
+    covers: list[CoveredOut]
+    per_agency: dict[str, int]
+    notes: list[str]
+    token: str
 
 
 class LiftIn(BaseModel):
@@ -53,7 +92,9 @@ class OrderOut(BaseModel):
     key: str = Field(description="The id of the key that signed it.")
     document: str | None = Field(description="The keyed digest of the court's document; null where none came with it.")
     state: str = Field(description="`stands`, `lifted` or `lapsed`.")
+    now: str = Field(description="The same for a person to read, with the day: `Lifted on …`.")
     lapses_at: datetime | None
+    due: bool = Field(description="Its day to lapse has come, and it stands until the clock has confirmed that.")
     ended: EndedOut | None
     notes: list[str] = Field(description="What it does not reach, and what becomes of the bytes.")
 
@@ -83,5 +124,7 @@ class OrderReceiptOut(OrderOut):
     sha256: str = Field(description="Of the very bytes in the journal.")
     covers: dict[str, int] = Field(description="Records that it names, or that bear its numbers, per agency.")
     covers_kin: dict[str, int] = Field(description="Hidden with those: they share a booking number or a photograph.")
+    covered: str = Field(description="The same for a person to read; an order that ended covers nothing that comes.")
+    hidden_with_it: str = Field(description="Likewise of those; empty where there are none.")
     erasure: str | None = Field(description="How far its erasure is proven; null for an order that destroys nothing.")
     certificates: list[CertificateOut]

@@ -19,6 +19,7 @@ from comity.intake import events, exchange, grants, machines, parties, records
 from comity.intake import models as m
 from comity.intake import orders as own_orders
 from comity.intake.events import receipt_of_order
+from comity.intake.order_models import CoveredOut, PreviewIn, PreviewOut
 from comity.intake.services import BASE, Services
 from comity.ports import Person
 from comity.web.once import Key, again, made
@@ -39,7 +40,7 @@ Clerk = Annotated[Person, Depends(role(CLERK))]
 
 
 @orders.post("/orders/preview", responses=documented(401, 403, 409, 429), summary="See what an order would cover")
-def preview_order(sent: m.PreviewIn, person: Clerk, services: Services, key: Key) -> m.PreviewOut:
+def preview_order(sent: PreviewIn, person: Clerk, services: Services, key: Key) -> PreviewOut:
     """Find the records by a number and show what my party's order under this statute would cover, per agency.
 
     An agency's order covers its own records alone. No order is entered; that I looked is, with what I was shown. An order for a
@@ -56,12 +57,19 @@ def preview_order(sent: m.PreviewIn, person: Clerk, services: Services, key: Key
     with services.once(key, person, "previews", sent.model_dump_json()) as claim:
         look = partial(services.seal.preview, party=person.party, user=person.user_id, own=claim.id())
         shown = look(sent.what, sent.statute, numbers, agency)
-    return m.PreviewOut(
+    return PreviewOut(
         what=shown.what,
         statute=shown.statute,
         mode=shown.mode,
         covers=[
-            m.CoveredOut(record_id=c.record_id, owner=c.owner, record_class=c.record_class, state=c.state) for c in shown.covers
+            CoveredOut(
+                record_id=c.record_id,
+                owner=c.owner,
+                record_class=c.record_class,
+                state=c.state,
+                named=c.named,
+            )
+            for c in shown.covers
         ],
         per_agency=dict(shown.per_agency),
         notes=list(shown.notes),

@@ -15,7 +15,7 @@ from comity.acts.indexes import Indexer
 from comity.acts.lift import Lifting
 from comity.acts.machines import MachineAccess
 from comity.acts.order import Orders
-from comity.acts.pace import Pace, looks
+from comity.acts.pace import Pace
 from comity.acts.register import Register
 from comity.acts.seal import Seal
 from comity.ports import Identity, Keyring, LedgerView, Refusals, Rejections
@@ -44,7 +44,11 @@ class IntakeServices:
     encoded: Callable[[int], int]  # how far the encoder has decided a partition of the enrolments
     once: Once = field(default_factory=Once)
     pace: Pace = field(default_factory=Pace)
-    looks: Pace = field(default_factory=looks)
+
+    @property
+    def looks(self) -> Pace:
+        """Return the pace of look-ups: a party has one bucket, whichever door it looks through."""
+        return self.seal.previews.looks
 
     @property
     def grants(self) -> Grants:

@@ -26,7 +26,9 @@ def of_order(order: Order, numbers: Mapping[str, str]) -> dict[str, Any]:
         "key": order.kid,
         "document": order.document.hex() or None,
         "state": order.state,
+        "now": order.now(),
         "lapses_at": _time(order.lapses_at) if order.lapses_at else None,
+        "due": order.due,
         "ended": _ended(order.ended) if order.ended else None,
         "notes": list(order.notes()),
     }
@@ -39,6 +41,8 @@ def of_receipt(receipt: Receipt, numbers: Mapping[str, str]) -> dict[str, Any]:
         "sha256": receipt.sha256.hex(),
         "covers": dict(receipt.covers.named),
         "covers_kin": dict(receipt.covers.kin),
+        "covered": receipt.covered(),
+        "hidden_with_it": receipt.hidden_with_it(),
         "erasure": receipt.erasure or None,
         "certificates": [of_certificate(one) for one in receipt.certificates],
     }

@@ -7,9 +7,9 @@ covers is computed as its preview was (``judge.bound``): an agency is told of it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from comity.domain import entries as e
 from comity.domain.entries import OrderName
@@ -27,7 +27,13 @@ STANDS, LIFTED, LAPSED = "stands", "lifted", "lapsed"
 SEALS, PROVISIONAL, EXPUNGES = "seal", "provisional", "expungement"
 OWN_ALONE = "An agency's order binds its own records alone; what other agencies hold takes a court's order."
 OWNER_SEARCHES = "The agency that holds a record goes on finding it under this mode; nobody else does."
+NOTHING_YET, NOTHING = "No record here yet. It will cover those that come.", "No record."
 DUE = "Its day to lapse has come. It stands until the exchange's clock has confirmed that, ten minutes at least."
+
+
+def iso(at: datetime) -> str:
+    """Return a time as documents and commands write it, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,18 @@ class Order:
     def state(self) -> str:
         """Return whether it stands, in one word."""
         return STANDS if self.ended is None else self.ended.how
+
+    def now(self, moment: Callable[[datetime], str] = iso, party: Callable[[str], str] = str) -> str:
+        """Return whether it stands, as a sentence's beginning: the same on pages, in documents and by commands.
+
+        ``moment``, ``party``: how times and parties are written there.
+        """
+        if self.ended is not None:
+            by = f" by {party(self.ended.by.party)}" if self.ended.by else ""
+            return f"{self.ended.how.capitalize()} on {moment(self.ended.at)}{by}"
+        if self.lapses_at is None:
+            return "Stands"
+        return f"Stands, lapses on {moment(self.lapses_at)}{' once the clock has confirmed that' if self.due else ''}"
 
     @property
     def owner_finds(self) -> bool:
@@ -106,6 +124,17 @@ class Receipt:
     covers: Coverage
     erasure: str  # how far its erasure is proven; empty for an order that destroys nothing
     certificates: tuple[e.ErasureCertified, ...]
+
+    def covered(self, party: Callable[[str], str] = str) -> str:
+        """Return what it covers by itself, per agency: an order that ended covers nothing that comes."""
+        return _counted(self.covers.named, party) or (NOTHING_YET if self.order.ended is None else NOTHING)
+
+    def hidden_with_it(self, party: Callable[[str], str] = str) -> str:
+        """Return what is hidden because it is kin to that, per agency; empty where nothing is."""
+        if not (kin := _counted(self.covers.kin, party)):
+            return ""
+        destroyed = ", and are not destroyed" if self.order.kind == EXPUNGES else ""
+        return f"{kin}. They share a booking number or a photograph{destroyed}."
 
 
 class OrderBook:
@@ -205,6 +234,10 @@ def _until(facts: Facts, ended: Ended | None) -> Facts:
         return row.entered_at <= ended.at if ended.position is None else row.entered < ended.position
 
     return replace(facts, records=tuple(filter(before, facts.records)), indexes=tuple(filter(before, facts.indexes)))
+
+
+def _counted(counts: Mapping[str, int], party: Callable[[str], str]) -> str:
+    return ", ".join(f"{count} of {party(owner)}" for owner, count in sorted(counts.items()))
 
 
 def law(statute: str) -> str:

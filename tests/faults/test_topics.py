@@ -12,7 +12,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from brokers import Broker
-from comity.adapters import kafka_shape, log_rules
+from comity.adapters import kafka_lookout, kafka_shape, log_rules
 from comity.adapters.kafka_log import KafkaLog
 from comity.adapters.kafka_topics import COMPACTION, FAST_COMPACTION, settings
 from comity.domain.log import JOURNAL, Entry, Topic
@@ -117,6 +117,7 @@ def test_what_endangers_a_promise_halts_and_its_command_mends_it(
         (Topic.ENROLMENTS, {"unclean_leader_election_enable": "true"}),
         (Topic.TEMPLATES, {"max_compaction_lag_ms": None}),
         (Topic.TEMPLATES, {"delete_retention_ms": "1000"}),
+        (Topic.ENROLMENTS, {"file_delete_delay_ms": "60000"}),
         (Topic.QUARANTINE, {"retention_ms": "1000"}),
         (Topic.QUARANTINE, {"cleanup_policy": "compact"}),
         (Topic.NOTICES, {"retention_bytes": "1000"}),
@@ -208,3 +209,77 @@ def test_a_topic_that_takes_less_says_that_the_entry_is_too_large(broker: Broker
         assert log.append(Topic.QUARANTINE, Entry(b"k", b"small"), timeout_seconds=SECONDS).position == 0
     finally:
         log.close()
+
+
+class Told:
+    """Keeps what is sounded and not cleared."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, kafka_shape.Difference] = {}
+
+    def sound(self, one: kafka_shape.Difference) -> None:
+        self.held[one.what] = one
+
+    def clear(self, one: kafka_shape.Difference) -> None:
+        del self.held[one.what]
+
+    def until(self, *words: str) -> list[kafka_shape.Difference]:
+        """Wait until what is held bears these words, one each."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            held = list(self.held.values())
+            if len(held) == len(words) and all(word in one.what for word, one in zip(words, held, strict=True)):
+                return held
+            assert time.monotonic() < deadline, held
+            time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def looking(broker: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[KafkaLog, Told]]:
+    monkeypatch.setattr(kafka_lookout, "LOOK_SECONDS", 0.3)
+    told = Told()
+    log = KafkaLog(broker.bootstrap, prefix=prefix, compaction=FAST_COMPACTION, sound=told.sound, clear=told.clear)
+    try:
+        yield log, told
+    finally:
+        log.close()
+
+
+def test_what_is_changed_by_hand_while_it_runs_is_told_and_cleared_once_it_is_mended(
+    broker: Broker, admin: KafkaAdminClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = broker.prefix()
+    with looking(broker, prefix, monkeypatch) as (_, told):
+        name = prefix + Topic.JOURNAL
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {"retention.ms": "604800000"})])
+        (one,) = told.until(f"{name}: retention.ms is 604800000")
+        assert obey(admin, one.command) == 1
+        told.until()
+        admin.delete_topics([name])
+        told.until(f"{name} is no longer there")
+
+
+@pytest.mark.parametrize("topic", [Topic.JOURNAL, Topic.ENROLMENTS])
+def test_a_transaction_that_is_left_open_counts_as_lag_and_is_told_until_it_ends(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, topic: Topic
+) -> None:
+    """Nothing behind it comes to any reader: it must not look as if nothing stood there."""
+    prefix = broker.prefix()
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=prefix + "left-open", acks="all")
+    with looking(broker, prefix, monkeypatch) as (log, told):
+        producer.init_transactions()
+        producer.begin_transaction()
+        stream = log_rules.stream_of(topic, b"key")
+        producer.send(prefix + topic, key=b"key", value=b"open", partition=stream.partition)
+        producer.flush()
+        behind = log.append(topic, Entry(b"key", b"behind"), timeout_seconds=SECONDS)
+        assert log.end(stream) == behind.position + 1 == 2
+        assert not topic.compacted or not log.settle(topic, [b"key"], timeout_seconds=1)
+        (one,) = told.until(f"{prefix}{topic}/{stream.partition}: a transaction was left open at 0")
+        assert "--start-offset 0" in one.command
+        producer.abort_transaction()
+        told.until()
+        with log.open({stream: 0}) as reader:
+            came = reader.poll(timeout_seconds=SECONDS, entries_max=10)
+        assert [placed.position for placed in came[stream].entries] == [1]
+    producer.close()

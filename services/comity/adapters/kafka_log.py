@@ -20,6 +20,7 @@ from kafka import errors as kafka_errors
 from comity.adapters import kafka_topics, log_rules
 from comity.adapters.kafka_erasure import settle
 from comity.adapters.kafka_lenient import CLOSING_SOCKETS, build, header
+from comity.adapters.kafka_lookout import Lookout, Transactions
 from comity.adapters.kafka_producer import ASK_SECONDS_MAX, Producer
 from comity.adapters.kafka_reader import KafkaReader
 from comity.adapters.kafka_seen import Seen, kept_for_ever
@@ -45,8 +46,8 @@ class KafkaLog:
 
     ``prefix`` goes before every topic's name; ``replication`` is for topics that are made here (None: the brokers' default);
     ``compaction`` for the compacted ones of these; ``security`` takes kafka-python's ``security_protocol``, ``sasl_…``, …
-    ``differences`` says in what the topics are not as they should be, where no promise hangs on it; ``sound`` is told what comes
-    to be so later.
+    ``differences`` says in what the topics are not as they should be, where no promise hangs on it; ``sound`` is told
+    these and what comes to be so later, ``clear`` what no longer is.
     Raises Unavailable where no broker answers within 5 s, Halted where a topic has a shape that endangers a promise.
     """
 
@@ -58,9 +59,10 @@ class KafkaLog:
         replication: int | None = None,
         compaction: Mapping[str, str] = kafka_topics.COMPACTION,
         security: Mapping[str, object] | None = None,
-        sound: Callable[[Difference], None] = lambda _: None,
+        sound: Callable[[Difference], None] | None = None,
+        clear: Callable[[Difference], None] = lambda _: None,
     ) -> None:
-        self._prefix, self._compaction, self._sound = prefix, compaction, sound
+        self._prefix, self._compaction, self._sound = prefix, compaction, sound or (lambda _: None)
         self._settings: dict[str, Any] = {
             **CLOSING_SOCKETS,
             **(security or {}),
@@ -87,15 +89,17 @@ class KafkaLog:
                 KafkaConsumer,
                 **self._settings,
                 group_id=None,
-                isolation_level="read_committed",
+                isolation_level="read_uncommitted",  # whatever stands behind an open transaction is still to be read
                 allow_auto_create_topics=False,
                 metrics_enabled=False,
             )
             opened.callback(self._ends.close)
-            self.differences = (*differing, *self._deleted(ids))
+            self._servers, self._known = servers, tuple(ids)
+            self.differences = (*differing, *self._deleted())
             self._producer = Producer(self._settings)
             opened.callback(self._producer.close)
             self._producer.warm([self._name(topic) for topic in Topic])
+            self._lookout = self._looking_out(sound, clear)
             opened.pop_all()
 
     @property
@@ -169,6 +173,8 @@ class KafkaLog:
         with self._closing:
             if not self._closed:
                 self._closed = True
+                if self._lookout is not None:
+                    self._lookout.stop()
                 self._producer.close()
                 self._ends.close(autocommit=False)
                 self._admin.close()
@@ -180,9 +186,29 @@ class KafkaLog:
         if self._closed:
             raise Unavailable("the log is closed", advice="The program is shutting down.")
 
-    def _deleted(self, topics: Collection[Topic]) -> Iterator[Difference]:
+    def _looking_out(self, sound: Callable[[Difference], None] | None, clear: Callable[[Difference], None]) -> Lookout | None:
+        """Look at the topics again and again, where there is somebody to tell."""
+        if sound is None:
+            return None
+        partitions = [self._names[stream] for topic in self._known for stream in self.streams(topic)]
+        transactions = Transactions(self._admin, partitions, self._servers)
+
+        def look() -> Iterator[Difference]:
+            found, whole = kafka_topics.look(
+                self._admin, self._name, compaction=self._compaction, bootstrap=self._servers, known=self._known
+            )
+            yield from found
+            if whole:  # else there is a topic that no broker can be asked about
+                yield from self._deleted()
+                yield from transactions.held_up()
+
+        lookout = Lookout(look, sound, clear)
+        lookout.start(self.differences)
+        return lookout
+
+    def _deleted(self) -> Iterator[Difference]:
         """Yield what was deleted of topics from which nothing may be."""
-        names = {self._names[stream]: stream for topic in topics if kept_for_ever(topic) for stream in self.streams(topic)}
+        names = {self._names[stream]: stream for topic in self._known if kept_for_ever(topic) for stream in self.streams(topic)}
         begins = self._ends.beginning_offsets(list(names), timeout_ms=int(1000 * ASK_SECONDS_MAX)) if names else {}
         for partition, beginning in begins.items():
             if (lost := deleted(names[partition], partition.topic, 0, beginning)) is not None:

@@ -42,6 +42,8 @@ _COMPARED = (
     "unclean.leader.election.enable",
     "max.compaction.lag.ms",
     "delete.retention.ms",
+    "min.compaction.lag.ms",
+    "file.delete.delay.ms",
 )
 
 
@@ -99,6 +101,12 @@ def deleted(stream: Stream, name: str, at: int, beginning: int) -> Difference | 
     return Difference(name, what, command, endangers=False)
 
 
+def gone_topic(name: str) -> Difference:
+    """Return that a topic which was there at start no longer is."""
+    command = "It was deleted: stop, and put the brokers' disks back before anything makes it anew."
+    return Difference(name, f"{name} is no longer there", command, endangers=True)
+
+
 def halt_where_endangered(found: Sequence[Difference]) -> None:
     """Raise Halted where a promise hangs on a difference, naming all of them with their commands."""
     grave = [difference for difference in found if difference.endangers]
@@ -131,9 +139,9 @@ def _settings(
 
 
 def _is_well(key: str, configured: str, wanted: str) -> bool:
-    if key == "max.compaction.lag.ms":  # sooner is well, later is a value that outlives its tombstone
+    if key in ("max.compaction.lag.ms", "file.delete.delay.ms"):  # sooner is well, later is a value that outlives its tombstone
         return configured.isdecimal() and int(configured) <= int(wanted)
-    if key == "delete.retention.ms":  # longer is well: a view that slept meets the tombstone
+    if key in ("delete.retention.ms", "min.compaction.lag.ms"):  # longer is well: a view that slept meets the entry
         return configured.isdecimal() and int(configured) >= int(wanted)
     return configured == wanted
 

@@ -9,7 +9,14 @@ from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
 
 from comity.adapters import log_rules
-from comity.adapters.kafka_shape import IN_SYNC_MIN, REPLICAS_SAFE, Difference, differences, halt_where_endangered
+from comity.adapters.kafka_shape import (
+    IN_SYNC_MIN,
+    REPLICAS_SAFE,
+    Difference,
+    differences,
+    gone_topic,
+    halt_where_endangered,
+)
 from comity.domain.log import Topic
 from comity.errors import Unavailable
 
@@ -83,6 +90,21 @@ def ensure(
     differing = differences(admin, seen, lambda topic: settings(topic, compaction), bootstrap, missing)
     halt_where_endangered(differing)
     return differing, {topic: str(said["topic_id"]) for topic, said in seen.items()}
+
+
+def look(
+    admin: KafkaAdminClient,
+    name: Callable[[Topic], str],
+    *,
+    compaction: Mapping[str, str],
+    bootstrap: str,
+    known: Collection[Topic],
+) -> tuple[tuple[Difference, ...], bool]:
+    """Return in what the topics that this client knew at start differ now from what is needed, and whether all are there."""
+    found = {topic: describe(admin, [name(topic)]).get(name(topic), {}) for topic in known}
+    seen = {topic: said for topic, said in found.items() if error_of(said) is kafka_errors.NoError}
+    gone = [gone_topic(name(t)) for t, said in found.items() if error_of(said) is kafka_errors.UnknownTopicOrPartitionError]
+    return (*gone, *differences(admin, seen, lambda topic: settings(topic, compaction), bootstrap)), not gone
 
 
 def _wanted(topic: Topic, replication: int | None, compaction: Mapping[str, str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from comity.ports import EventLog
 
 
 def opened_log(path: Path, kafka: str | None, prefix: str, broker: LocalKafka | None, alarms: Alarms) -> EventLog:
-    """Open the log: the file at ``path`` unless Kafka is named. Sounds an alarm for each topic that is not as it should be."""
+    """Open the log: the file at ``path`` unless Kafka is named. Sounds an alarm for whatever topic is not as it should be."""
     if kafka is None:
         return SqliteLog(path)
     from comity.adapters.kafka_log import KafkaLog  # noqa: PLC0415 - kafka-python is read only where it is used
@@ -21,11 +21,10 @@ def opened_log(path: Path, kafka: str | None, prefix: str, broker: LocalKafka | 
     def sound(one: Difference) -> None:
         alarms.sound(f"topic {one.what}", one.what, one.command)
 
+    def clear(one: Difference) -> None:
+        alarms.clear(f"topic {one.what}")
+
     if broker is None:
-        log = KafkaLog(kafka, prefix=prefix, sound=sound)
-    else:
-        broker.start()
-        log = KafkaLog(broker.bootstrap, prefix=prefix, compaction=FAST_COMPACTION, sound=sound)
-    for one in log.differences:
-        sound(one)
-    return log
+        return KafkaLog(kafka, prefix=prefix, sound=sound, clear=clear)
+    broker.start()
+    return KafkaLog(broker.bootstrap, prefix=prefix, compaction=FAST_COMPACTION, sound=sound, clear=clear)

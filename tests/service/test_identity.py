@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,3 +154,35 @@ def test_many_threads_sign_in_at_once_and_one_link_still_counts_once(identity: F
     for thread in threads:
         thread.join()
     assert len(sessions) == 1
+
+
+ELSEWHERE = """
+import sys
+from pathlib import Path
+from comity.adapters.identity import FileIdentity
+identity = FileIdentity(Path(sys.argv[1]))
+identity.add(sys.argv[2], "WI0130000", {"clerk"})
+identity.close()
+"""
+
+
+def test_a_file_that_is_opened_twice_here_and_once_elsewhere_loses_nobody(tmp_path: Path) -> None:
+    """As a command that serves its home itself opens it, to sign in and to serve, while another command runs."""
+    path = tmp_path / "identity.db"
+
+    def elsewhere(name: str) -> None:
+        subprocess.run([sys.executable, "-c", ELSEWHERE, str(path), name], check=True, timeout=60)
+
+    first = FileIdentity(path)
+    second = FileIdentity(path)
+    second.add("Here", MILWAUKEE, {"clerk"})
+    elsewhere("Elsewhere")
+    first.add("Here Too", MILWAUKEE, {"clerk"})
+    elsewhere("Elsewhere Too")
+    names = {"Here", "Here Too", "Elsewhere", "Elsewhere Too"}
+    assert {person.name for person in second.people()} == names
+    second.close()
+    first.close()
+    last = FileIdentity(path)
+    assert {person.name for person in last.people()} == names
+    last.close()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
-import os
 import secrets
 import sqlite3
 import threading
@@ -18,6 +17,7 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
+from comity.adapters import private_files
 from comity.adapters.machines import FileMachines
 from comity.domain import names
 from comity.domain.ids import PartyId, UserId
@@ -50,8 +50,7 @@ class FileIdentity:
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._clock, self._lock = clock, threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        private_files.make(path)
         self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         for pragma in ("journal_mode=WAL", "secure_delete=ON", "foreign_keys=ON"):
             self._connection.execute(f"PRAGMA {pragma}").close()

@@ -33,7 +33,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from comity.adapters import waiting_keys
+from comity.adapters import private_files, waiting_keys
 from comity.errors import ComityError, Halted, InvalidInput, KeyShredded, NotFound, Unavailable
 from comity.wire import sealing
 
@@ -321,7 +321,7 @@ def _owned(path: Path) -> IO[bytes]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its other files the same mode
+    private_files.make(path)  # SQLite gives its other files the same mode
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS_MAX, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA secure_delete = ON")

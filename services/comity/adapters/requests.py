@@ -7,13 +7,13 @@ lost, or an older one put back, leaves that too; so does the key of its answers,
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from comity.adapters import private_files
 from comity.ports import Claimed, KeyVault
 from comity.wire import sealing
 
@@ -36,8 +36,7 @@ class SqliteRequests:
 
     def __init__(self, path: Path, vault: KeyVault, *, clock: Callable[[], float] = time.time) -> None:
         self._vault, self._clock, self._lock, self._claims = vault, clock, threading.Lock(), 0
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        private_files.make(path)
         self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
             self._connection.execute(f"PRAGMA {pragma}").close()

@@ -12,7 +12,6 @@ the next ``settle``; readers never see them again.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import threading
 import time
@@ -21,7 +20,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from comity.adapters import log_rules, sqlite_file
+from comity.adapters import log_rules, private_files, sqlite_file
 from comity.adapters.log_rules import BATCH_BYTES_MAX
 from comity.adapters.sqlite_file import LOOK_SECONDS, OPEN_SECONDS_MAX, PARTITION_BITS
 from comity.domain.log import Batch, Entry, Placed, Stream, Topic
@@ -54,8 +53,7 @@ class SqliteLog:
         self._appended = 0  # grows with each append of this process, so that a reader cannot sleep through one
         self._closed = False
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # -wal and -shm take over its mode
+            private_files.make(path)  # -wal and -shm take over its mode
             if sqlite_file.are_two_ages(path):
                 raise Halted(f"{path.name} and {path.name}-wal are of two ages.", advice=TWO_AGES)
             writer = sqlite_file.connect(path, OPEN_SECONDS_MAX)

@@ -51,15 +51,25 @@ Hosts = Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_listed)]
 Proxies = Annotated[tuple[Annotated[str, AfterValidator(_proxy)], ...], NoDecode, BeforeValidator(_listed)]
 
 
+def _named(folder: Any) -> Any:  # noqa: ANN401 - whatever was given, for pydantic to judge
+    """Return a folder that has a name. Raises ValueError for "": a variable that a script left empty is no folder."""
+    if folder == "":
+        raise ValueError('a folder has a name: leave the setting out for its default, or say "." for the folder you are in')
+    return folder
+
+
+Folder = Annotated[Path, BeforeValidator(_named)]
+
+
 class Settings(BaseSettings):
     """The settings of one exchange."""
 
     model_config = SettingsConfigDict(env_prefix="COMITY_", extra="forbid", hide_input_in_errors=True)
 
-    home: Path = Field(default=Path("comity-home"), description="Everything that comity keeps lies under this folder.")
+    home: Folder = Field(default=Path("comity-home"), description="Everything that comity keeps lies under this folder.")
     kafka: str | None = Field(default=None, description="HOST:PORT of a broker, `local` to start one, nothing for SQLite.")
     kafka_prefix: str = Field(default="", description="Put before every topic's name.")
-    anchor: Path | None = Field(
+    anchor: Folder | None = Field(
         default=None, description="Folder of the anchor, best on another disk; default ~/.local/state/comity."
     )
     host: Host = Field(default="127.0.0.1", description="The address to serve on.")
@@ -70,7 +80,7 @@ class Settings(BaseSettings):
         description="Addresses of proxies whose X-Forwarded-Proto and -For are believed: `a,b`.",
     )
     master_key: SecretStr | None = Field(default=None, description="32 bytes in hex or base64; else a 0600 file in the home.")
-    cache: Path | None = Field(default=None, description="Folded models and Kafka's jars; default ~/.cache/comity.")
+    cache: Folder | None = Field(default=None, description="Folded models and Kafka's jars; default ~/.cache/comity.")
     probe_days: float = Field(
         default=30.0,
         gt=0,

@@ -19,6 +19,19 @@ from comity.cli.main import app
 from commands import MILWAUKEE, Cli, served
 from pages import ROOT
 
+ADD = ["agency", "add", MILWAUKEE, "Milwaukee Police", "--class", "municipal"]
+WITHOUT_A_HOME = [
+    ["fsck"],
+    ["status"],
+    ["sweep"],
+    ["grants"],
+    ["user", "list"],
+    ["rebuild", "ledger"],
+    ["clock", "show"],
+    ["revoke", "g-1"],
+    ["anchor", "accept", "--reason", "lost", "--yes"],
+]
+
 
 @pytest.fixture(scope="module")
 def cli(tmp_path_factory: pytest.TempPathFactory, encoder: OnnxFaces) -> Iterator[Cli]:
@@ -28,12 +41,37 @@ def cli(tmp_path_factory: pytest.TempPathFactory, encoder: OnnxFaces) -> Iterato
 
 def test_a_command_serves_a_home_that_nobody_serves(tmp_path: Path) -> None:
     home = tmp_path / "alone"
-    for words in (["agency", "add", MILWAUKEE, "Milwaukee Police", "--class", "municipal"], ["status"]):
+    for words in (ADD, ["status"]):
         ran = CliRunner().invoke(app, ["--home", str(home), "--json", *words])
         assert ran.exit_code == 0, ran.stderr
         assert json.loads(ran.stdout)
     assert not (home / "url").exists()
     assert home.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("words", WITHOUT_A_HOME, ids=lambda words: " ".join(words[:2]))
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_home_that_is_mistyped_is_not_made_and_not_called_well(tmp_path: Path, words: list[str], empty: bool) -> None:  # noqa: FBT001
+    home = tmp_path / "mistyped"
+    if empty:
+        home.mkdir()
+    ran = CliRunner().invoke(app, ["--home", str(home), "--json", *words])
+    assert ran.exit_code == 4, ran.stdout
+    assert "no home" in json.loads(ran.stdout)["detail"]
+    assert not home.exists() or list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("variable", ["COMITY_HOME", "COMITY_ANCHOR", "COMITY_CACHE", None])
+def test_a_folder_without_a_name_is_not_the_folder_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if variable is not None:
+        monkeypatch.setenv(variable, "")
+    ran = CliRunner().invoke(app, [*([] if variable else ["--home="]), "--json", *ADD])
+    assert ran.exit_code == 2, ran.stdout
+    assert (variable or "COMITY_HOME") in json.loads(ran.stdout)["detail"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_that_is_taken_is_told_before_the_home_is_opened(tmp_path: Path) -> None:
@@ -79,7 +117,7 @@ def test_a_home_that_is_served_is_not_served_twice(cli: Cli) -> None:
 
 def test_a_folder_that_cannot_be_used_is_told_as_one(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    ran = CliRunner().invoke(app, ["--home", str(tmp_path / "file" / "home"), "status"])
+    ran = CliRunner().invoke(app, ["--home", str(tmp_path / "file" / "home"), *ADD])
     assert ran.exit_code == 2
     assert "Not a directory" in ran.stderr
     assert "--home" in ran.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -194,3 +195,31 @@ def test_what_is_undecided_is_bounded(cli: Cli, export: Path, monkeypatch: pytes
     monkeypatch.setattr(imports, "UNDECIDED_MAX", 1)
     said = cli.json("import", export, code=2)
     assert (said["sent"], said["waiting"]) == (4, 0)
+
+
+def test_a_row_of_an_agency_that_cannot_send_from_here_stops_no_other(cli: Cli, export: Path) -> None:
+    text = export.read_text(encoding="utf-8")
+    export.write_text(text.replace(f"\n{MILWAUKEE}", "\nWI0139999", 1), encoding="utf-8")
+    said = cli.json("import", export, code=2)
+    assert (said["sent"], said["admitted"], said["refusals"]) == (3, 2, {"agency": 1})
+    assert "WI0139999" in said["refused"][0]["advice"]
+
+
+@pytest.mark.parametrize("what", ["the export itself", "another file", "a pipe"])
+def test_a_report_is_written_into_no_file_of_something_else(cli: Cli, export: Path, what: str) -> None:
+    other = export if what == "the export itself" else export.with_name("other")
+    if what == "a pipe":
+        os.mkfifo(other)
+    elif other is not export:
+        other.write_text("precious")
+    before = other.is_fifo() or other.read_bytes()
+    problem = cli.json("import", export, "--report", other, code=2)
+    assert "--report" in problem["advice"]
+    assert (other.is_fifo() or other.read_bytes()) == before
+
+
+@pytest.mark.parametrize("left", [0, 5, 30])
+def test_a_report_whose_first_line_a_crash_cut_is_gone_on_with(cli: Cli, export: Path, left: int) -> None:
+    Path(f"{export}.report.jsonl").write_text(f'{{"report": "comity-import/1", "home": "{cli.home}"'[:left], encoding="utf-8")
+    assert cli.json("import", export, code=2)["sent"] == 4
+    assert cli.json("import", export, code=2)["sent"] == 0

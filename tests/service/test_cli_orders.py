@@ -93,6 +93,46 @@ def test_what_is_due_to_lapse_is_said_as_on_the_page(cli: Cli) -> None:
     assert "once the clock" in cli.run("receipt", "p-due", *court).stdout
 
 
+def test_a_document_is_read_back_into_a_file_of_its_owners_alone(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper, back = tmp_path / "order.pdf", tmp_path / "back.pdf"
+    paper.write_bytes(b"%PDF-1.7 the court orders")
+    court = ("--court", COURT, "--as", "Carla")
+    order = cli.json("seal", *court, "--statute", "ny-cpl-160.50", "--atn", "ATN-MODE", "--document", paper, "--yes")
+    words = ("document", order["receipt"]["event_id"], *court, "--to", back)
+    before = os.umask(0)
+    try:
+        cli.json(*words)
+    finally:
+        os.umask(before)
+    assert back.stat().st_mode & 0o077 == 0
+    back.unlink()
+    with monkeypatch.context() as full:
+        full.setattr(os, "fdopen", lambda *_: open("/dev/full", "wb", buffering=0))  # noqa: PTH123, SIM115
+        assert "No space left" in cli.json(*words, code=1)["detail"]
+    assert not back.exists(), "half a document, which stops the next try"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "\udcff"])
+def test_a_name_reaches_no_other_route(cli: Cli, name: str) -> None:
+    court, end = ("--court", COURT, "--as", "Carla"), cli.end()
+    commands = [
+        ("receipt", name, *court),
+        ("lift", name, *court, "--yes"),
+        ("certificate", name, *court),
+        ("revoke", name, "--as", "Ada"),
+        ("machine", "revoke", name),
+        ("key", "revoke", name, "--yes"),
+        ("exposures", name),
+        ("reveal", name, "0" * 64, "--as", "Iris", "--reason", "x"),
+    ]
+    for words in commands:
+        assert "Nothing is called" in cli.json(*words, code=4)["detail"], words
+    assert "machine_id" in cli.json("machine", "revoke", "../../../operations/v1/people/u-1", code=2)["detail"]
+    assert cli.end() <= end + 1, "none was entered but a tick"
+
+
 def test_a_command_takes_plain_files_alone(cli: Cli, tmp_path: Path) -> None:
     """A device has no end, and a pipe may never begin."""
     pipe = tmp_path / "pipe"

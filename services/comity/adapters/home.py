@@ -10,6 +10,7 @@ from pathlib import Path
 
 from comity.errors import InvalidInput, Unavailable
 
+MADE_FIRST = ("lock", "identity.db", "log.db", "vault.db", "ledger.db")  # one lies in every home, however much of it is lost
 OTHERS = 0o077  # what nobody else may do with a file of a home
 _guard = threading.Lock()
 _before: list[int] = []  # the process's own mask, and one more for each home that is open
@@ -21,6 +22,10 @@ class Home:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._lock: int | None = None
+
+    def is_made(self) -> bool:
+        """Say whether an exchange was founded here: a folder that is mistyped, empty or somebody else's is no home."""
+        return any((self.root / name).exists() for name in MADE_FIRST)
 
     def open(self) -> None:
         """Make the folder and take its lock. Raises Unavailable where another process has it, InvalidInput as ``make``."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from comity.adapters.anchor import BYTES_MAX, default_folder
+from comity.adapters.home import Home
 from comity.cli.context import state
 from comity.cli.output import emit, moment, note, say, table
 from comity.errors import Conflict, Halted, InvalidInput, NotFound
@@ -46,7 +47,7 @@ def accept(
         if not typer.confirm("Have all courts and agencies been told, and is there no newer copy?", err=True):
             raise InvalidInput("Not confirmed: nothing was changed.", advice="Put the newest home or journal back.")
     settings = state(ctx).settings()
-    if not settings.home.exists():
+    if not Home(settings.home).is_made():
         raise NotFound(f"There is no home at {settings.home}.", advice="Name the home whose entries are lost with --home.")
     with suppress(Halted), Exchange(settings):
         raise Conflict("Nothing is lost: this home starts as it is. Nothing was changed.", advice="Serve it: comity up.")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 
@@ -14,7 +15,7 @@ from comity.cli.context import State
 from comity.cli.output import errors
 from comity.cli.problems import Answered
 from comity.cli.sign_in import signed_in
-from comity.errors import Unavailable
+from comity.errors import NotFound, Unavailable
 from comity.ports import Person
 from comity.settings import Settings
 
@@ -94,11 +95,15 @@ def _json(answer: httpx2.Response) -> Any:  # noqa: ANN401 - whatever JSON holds
 
 
 @contextmanager
-def connect(state: State, *roles: str, party: str | None = None) -> Iterator[Api]:
-    """Yield the services, signed in as the person named by ``--as``, or as the only one with one of these roles."""
+def connect(state: State, *roles: str, party: str | None = None, founding: bool = False) -> Iterator[Api]:
+    """Yield the services, signed in as the person named by ``--as``, or as the only one with one of these roles.
+
+    Raises NotFound where there is no home yet, unless a ``founding`` command makes one.
+    """
     settings = state.settings()
     # Who it is comes first: it takes milliseconds to refuse, and seconds to open a home.
-    with signed_in(settings.home, roles, party, state.who) as (token, person), served(settings) as url:
+    signing_in = signed_in(settings.home, roles, party, state.who, founding=founding)
+    with signing_in as (token, person), served(settings) as url:
         api = Api(url, token, person)
         try:
             yield api
@@ -177,6 +182,16 @@ def paths(*, service: str) -> str:
 
 
 INTAKE, SEARCH, OPERATIONS = (paths(service=name) for name in ("intake", "search", "operations"))
+
+
+def segment(name: str) -> str:
+    """Return a name as one segment of a path, so that it reaches no other route. Raises NotFound for what can be no name."""
+    if name in ("", ".", ".."):
+        raise NotFound(f"Nothing is called {name!r} here.", advice="Give the whole name, as it was printed.")
+    try:
+        return quote(name, safe="")
+    except UnicodeEncodeError:
+        raise NotFound(f"Nothing is called {name!r} here.", advice="Give the whole name, as it was printed.") from None
 
 
 def only(given: Collection[object]) -> bool:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
-from comity.cli.connect import INTAKE, connect
+from comity.cli.connect import INTAKE, connect, segment
 from comity.cli.context import state
 from comity.cli.output import emit, passages, say
 from comity.domain.roles import AGENCY_ADMINISTRATOR
@@ -49,7 +48,7 @@ def revoke(ctx: typer.Context, grant_id: Annotated[str, typer.Argument(help="The
     """Take a grant back, from here on."""
     owner = _owner(ctx, grant_id)
     with connect(state(ctx), AGENCY_ADMINISTRATOR, party=owner) as api:
-        receipt = api.delete(f"{INTAKE}/grants/{quote(grant_id, safe='')}")
+        receipt = api.delete(f"{INTAKE}/grants/{segment(grant_id)}")
     sentence = f"Grant {grant_id} ends in the journal at position {receipt['position']}."
     emit(state(ctx), {"grant_id": grant_id, "receipt": receipt}, lambda: say(sentence))
 

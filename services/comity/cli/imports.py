@@ -18,15 +18,17 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from comity.adapters.home import Home
 from comity.cli import publishing
 from comity.cli.connect import Api, connect
 from comity.cli.context import State, state
 from comity.cli.output import emit, errors, note, say, table
 from comity.cli.report import DONE, SENT, SUPPRESSED, TAKEN, Report
 from comity.cli.rows import COLUMNS, NEEDED, Refused, Row, Rows
+from comity.cli.sign_in import no_home
 from comity.client import Publisher
 from comity.domain.roles import AGENCY_WRITER
-from comity.errors import Conflict, InvalidInput
+from comity.errors import ComityError, Conflict, InvalidInput, NotFound, NotPermitted
 
 app = typer.Typer()
 UNDECIDED_MAX = 200  # sent and not yet admitted or rejected
@@ -124,6 +126,8 @@ def _count(row: Row | Refused, tally: Tally) -> None:
 
 def _send(said: State, bookings: Rows, tally: Tally, path: Path) -> None:
     home = said.settings().home
+    if not Home(home).is_made():
+        raise no_home(home)
     with ExitStack() as stack:
         step = stack.enter_context(_progress(said, bookings.count(), "Importing"))
         report = stack.enter_context(Report(path, home))
@@ -149,7 +153,7 @@ class Sender:
     tally: Tally
     stack: ExitStack
     undecided: deque[tuple[Row, str, Mapping[str, Any]]] = field(default_factory=deque)
-    _agencies: dict[str, tuple[Api, Publisher]] = field(default_factory=dict)
+    _agencies: dict[str, tuple[Api, Publisher] | ComityError] = field(default_factory=dict)
 
     def take(self, row: Row) -> None:
         """Send a row, unless an earlier run did."""
@@ -183,12 +187,15 @@ class Sender:
             moved_at = time.monotonic()
 
     def _publish(self, row: Row) -> None:
-        _, to = self._agency(row.booking.owner)
         try:
+            _, to = self._agency(row.booking.owner)
             photographs = tuple(path.read_bytes() for path in row.photographs)
             receipt = publishing.publish(to, replace(row.booking, photographs=photographs))
         except Conflict as error:  # an order covers it, or its key was destroyed by one
             self._decided(row, {"state": SUPPRESSED, "reason": error.kind, "advice": error.advice})
+            return
+        except (NotFound, NotPermitted) as error:  # this agency's rows cannot be sent from here; those of others can
+            self._refuse(row, "agency", f"{error.message} {error.advice}")
             return
         except (InvalidInput, OSError) as error:
             sentence = error.message if isinstance(error, InvalidInput) else "A photograph cannot be read."
@@ -208,11 +215,21 @@ class Sender:
         self.report.add(row.digest, **_names(row), state=found["state"], reason=found["reason"], advice=found["advice"])
 
     def _agency(self, owner: str) -> tuple[Api, Publisher]:
+        """Return an agency's way into the exchange. Raises NotFound or NotPermitted where it has none from here."""
         if owner not in self._agencies:
+            self._agencies[owner] = self._opened(owner)
+        found = self._agencies[owner]
+        if isinstance(found, ComityError):
+            raise found
+        return found
+
+    def _opened(self, owner: str) -> tuple[Api, Publisher] | ComityError:
+        try:
             key = publishing.signer(self.home, owner)
             api = self.stack.enter_context(connect(self.said, AGENCY_WRITER, party=owner))
-            self._agencies[owner] = api, self.stack.enter_context(publishing.publisher(api, key, owner))
-        return self._agencies[owner]
+        except (NotFound, NotPermitted) as error:
+            return error
+        return api, self.stack.enter_context(publishing.publisher(api, key, owner))
 
 
 def _names(row: Row) -> dict[str, object]:

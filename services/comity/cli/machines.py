@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from comity.acts.machines import ROLES
-from comity.cli.connect import INTAKE, connect
+from comity.cli.connect import INTAKE, connect, segment
 from comity.cli.context import state
 from comity.cli.output import emit, say, table
 from comity.cli.problems import Answered
@@ -66,7 +66,7 @@ def revoke(
 ) -> None:
     """Shut a machine out from here on; its sessions end at once."""
     with connect(state(ctx), ADMINISTRATOR, AGENCY_ADMINISTRATOR) as api:
-        done = api.delete(f"{INTAKE}/machines/{machine_id}")
+        done = api.delete(f"{INTAKE}/machines/{segment(machine_id)}")
     emit(state(ctx), done, lambda: say(f"{done['name']} ({machine_id}) may not sign in any more."))
 
 

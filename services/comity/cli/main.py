@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, NoReturn
@@ -167,6 +169,9 @@ def options(
 
 
 def main() -> NoReturn:
-    """Run the command line."""
+    """Run the command line. What a terminal's encoding lacks is printed as an escape, and stops no answer."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()
     raise SystemExit(0)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from comity.cli.connect import OPERATIONS, REPAIR_SECONDS, connect
+from comity.cli.connect import OPERATIONS, REPAIR_SECONDS, connect, segment
 from comity.cli.context import state
 from comity.cli.output import emit, fields, moment, say, table
 from comity.domain.roles import ADMINISTRATOR, AUDITOR, OPERATOR
@@ -104,7 +104,7 @@ def exposures(
 ) -> None:
     """Show who was shown a record: what no order can take back."""
     with connect(state(ctx), *READERS) as api:
-        found = api.every(f"{OPERATIONS}/exposures/{_segment(record)}")
+        found = api.every(f"{OPERATIONS}/exposures/{segment(record)}")
     columns = ("position", "what", "search_id", "requester", "user", "purpose")
     rows = [tuple(x[c] for c in columns) for x in found]
     emit(state(ctx), found, lambda: table("Exposures", columns, rows, empty="nobody was shown this record."))
@@ -127,10 +127,3 @@ def journal(
     ]
     columns = ("position", "at", "type", "key", "id")
     emit(state(ctx), entries, lambda: table("Journal", columns, rows, empty="no entry from there on."))
-
-
-def _segment(text: str) -> str:
-    """Return a text as one segment of a path, so that it cannot name another route."""
-    from urllib.parse import quote  # noqa: PLC0415 - one use
-
-    return quote(text, safe="")

@@ -37,10 +37,15 @@ def moment(at: object) -> str:
 def emit(state: State, data: Any, show: Callable[[], None]) -> None:  # noqa: ANN401 - whatever JSON holds
     """Print the answer: as JSON where that was asked for, else as ``show`` does."""
     if state.json:
-        sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
-        sys.stdout.flush()
+        as_json(data)
     else:
         show()
+
+
+def as_json(data: Any) -> None:  # noqa: ANN401 - whatever JSON holds
+    """Print JSON in ASCII: whatever the terminal's encoding, and with nothing raw in it that could steer one."""
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")
+    sys.stdout.flush()
 
 
 def say(*sentences: str, style: str = "") -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
 from comity.adapters.keyring import FolderKeyring
-from comity.cli.connect import INTAKE, connect
+from comity.cli.connect import INTAKE, connect, segment
 from comity.cli.context import State, state
 from comity.cli.output import emit, say, table
 from comity.domain.roles import ADMINISTRATOR
@@ -84,7 +83,7 @@ def list_courts(ctx: typer.Context) -> None:
 
 def _register(said: State, what: str, party: str, body: dict[str, Any], public_key: str | None) -> None:
     """Register a party. A key made here waits in the home before its public half is sent: a crash in between loses nothing."""
-    with connect(said, ADMINISTRATOR) as api:
+    with connect(said, ADMINISTRATOR, founding=True) as api:
         held_here = public_key is None
         if held_here and body["kid"] is not None:
             raise InvalidInput("A key that is made here bears its thumbprint.", advice="Send --public-key with --key-id.")
@@ -111,7 +110,7 @@ def revoke(
     with connect(state(ctx), ADMINISTRATOR) as api:
         if not yes and typer.prompt("Type the key's id again to revoke it", err=True).strip() != kid:
             raise InvalidInput("Not confirmed: nothing was entered.", advice="Run it again when you are sure.")
-        done = api.post(f"{INTAKE}/keys/{quote(kid, safe='')}/revocation", {"void_from": void_from})
+        done = api.post(f"{INTAKE}/keys/{segment(kid)}/revocation", {"void_from": void_from})
     said = f"Key {kid} counts for nothing from position {done['position']} on."
     void = "" if void_from is None else f"Its unseals, lifts and grants from position {void_from} on never counted."
     emit(state(ctx), done, lambda: say(*filter(None, (said, void))))

@@ -8,6 +8,7 @@ import secrets
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -37,15 +38,31 @@ def tell(error: BaseException, *, as_json: bool) -> int:
             raise error  # typer shows the command's usage with it
         code = USAGE
         problem = _plain("usage", "The command cannot be used so", 400, error.format_message(), "See --help.")
+    elif isinstance(error, UnicodeEncodeError):
+        code = USAGE
+        problem = _plain("usage", "The command cannot be used so", 400, "A word of the command is not UTF-8.", "Type it anew.")
     elif isinstance(error, OSError):
         problem, code = _files(error), 1
     else:
         problem, code = _unexpected(error), 1
     if as_json:
-        sys.stdout.write(json.dumps(problem, ensure_ascii=False, indent=2) + "\n")
+        _answer(problem)
     else:
         _print(problem)
     return code
+
+
+def _answer(problem: Mapping[str, Any]) -> None:
+    """Print a problem object; on stderr where stdout is what cannot be written: a full disk, a pipe that was closed."""
+    text = json.dumps(problem, indent=2) + "\n"
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):  # AttributeError: a process may have been given no stdout at all
+        with suppress(OSError, ValueError):  # what waits in its buffer would fail once more at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if sys.stderr is not None:
+            sys.stderr.write(text)
 
 
 def problem_of(error: errors.ComityError) -> dict[str, Any]:

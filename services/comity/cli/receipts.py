@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
-from comity.cli.connect import INTAKE, connect
+from comity.cli import files
+from comity.cli.connect import INTAKE, connect, segment
 from comity.cli.context import state
 from comity.cli.output import emit, fields, moment, note, say, table
 from comity.domain.roles import CLERK
@@ -74,11 +74,7 @@ def document(
     """Read the document back that came with an order: the very bytes."""
     with connect(state(ctx), CLERK, party=court) as api:
         paper = api.content(f"{path_of(court, order)}/document")
-    try:
-        with to.open("xb") as file:
-            file.write(paper)
-    except FileExistsError:
-        raise InvalidInput(f"{to} is there already.", advice="Name another file.") from None
+    files.write(to, paper)
     emit(state(ctx), {"file": str(to), "bytes": len(paper)}, lambda: say(f"{len(paper)} bytes in {to}."))
 
 
@@ -102,7 +98,7 @@ def lift(
 
 def path_of(party: str, order: str) -> str:
     """Return where an order is read, and ended, over HTTP."""
-    return f"{INTAKE}/orders/{quote(party, safe='')}/{quote(order, safe='')}"
+    return f"{INTAKE}/orders/{segment(party)}/{segment(order)}"
 
 
 def _for(order: dict[str, Any]) -> str:

@@ -10,11 +10,13 @@ import fcntl
 import json
 import os
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Self
 
-from comity.errors import Conflict
+from comity.errors import Conflict, InvalidInput
 
 KIND = "comity-import/1"
+HEADER = f'{{"report": "{KIND}"'
 LINE_CHARS_MAX = 16 * 1024
 SENT, TAKEN, SUPPRESSED = "sent", "admitted", "suppressed"
 DONE = (TAKEN, "rejected", SUPPRESSED)
@@ -25,9 +27,14 @@ class Report:
 
     def __init__(self, path: Path, home: Path) -> None:
         self.path = path
-        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "r+", encoding="utf-8")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        if not S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise _no_report(path)
+        self._file = os.fdopen(descriptor, "r+", encoding="utf-8", errors="surrogateescape")
         try:
             self._lock()
+            self._know()
             self.states: dict[str, dict[str, Any]] = {}
             self._versions: dict[tuple[object, ...], str] = {}
             self._load(str(home.resolve()))
@@ -68,6 +75,16 @@ class Report:
         except OSError:
             raise Conflict(f"Another import is writing {self.path}.", advice="Wait for it, or name another --report.") from None
 
+    def _know(self) -> None:
+        """Raise InvalidInput for a file of something else: a report is appended, and that would be spoilt."""
+        first = self._file.readline(LINE_CHARS_MAX)
+        self._file.seek(0)
+        if first.startswith(HEADER):
+            return
+        if not HEADER.startswith(first):
+            raise _no_report(self.path)
+        self._file.truncate()  # nothing yet, or no more of its first line than a crash left
+
     def _load(self, home: str) -> None:
         ends_whole = True
         while text := self._file.readline(LINE_CHARS_MAX):
@@ -97,3 +114,7 @@ class Report:
     def _write(self, line: dict[str, object]) -> None:
         self._file.write(json.dumps(line, ensure_ascii=True) + "\n")
         self._file.flush()
+
+
+def _no_report(path: Path) -> InvalidInput:
+    return InvalidInput(f"{path} is no report of an import.", advice="Name another file with --report.")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
 from comity.cli import files, names
-from comity.cli.connect import SEARCH, Api, connect
+from comity.cli.connect import SEARCH, Api, connect, segment
 from comity.cli.context import state
 from comity.cli.output import emit, fields, moment, note, say, table
 from comity.cli.problems import Answered
@@ -152,4 +151,4 @@ def _charge(charge: dict[str, Any]) -> str:
 
 def _path(ctx: typer.Context, search_id: str, candidate: str) -> str:
     name = names.whole(state(ctx).settings().home, search_id, candidate)
-    return f"{SEARCH}/searches/{quote(search_id, safe='')}/candidates/{name}"
+    return f"{SEARCH}/searches/{segment(search_id)}/candidates/{name}"

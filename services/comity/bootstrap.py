@@ -7,7 +7,7 @@ until it has read the journal's end), the founding entries, the vault shredded a
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -52,7 +52,7 @@ from comity.adapters.sql.positions import SqlPositions
 from comity.adapters.sql.refusals import SqlRefusals
 from comity.adapters.sql.rejections import SqlRejections
 from comity.domain.ids import RecordId
-from comity.domain.log import JOURNAL, Stream, Topic
+from comity.domain.log import JOURNAL, Topic
 from comity.duties import encoder, keeper, purge, quarantine
 from comity.duties.anchor import AnchorDuty
 from comity.duties.arrival import look_at_keys, look_at_people
@@ -72,6 +72,7 @@ from comity.projection.ledger import LedgerProjection
 from comity.projection.overview import Overview
 from comity.projection.projector import Follower, Follows
 from comity.projection.rebuild import Rebuilds
+from comity.projection.starts import Starts
 from comity.projection.watch import PositionWatch
 from comity.reads.journal import Entries
 from comity.reads.orders import OrderBook
@@ -230,6 +231,7 @@ class Exchange:
             scan=self.gallery,
             followers=self.followers,
             paused=self._paused,
+            put_back=self.keeper.put_back_templates,
             beside=LedgerBeside(self.engine, self.home.path("ledger-anew.db")).building,
             keep=self.keeper.keep_lost,
         )
@@ -328,14 +330,8 @@ class Exchange:
             self._follow_ledger() if name == "ledger" else self._follow_gallery()
 
     def _follow(self, name: str, topic: Topic, apply: Callable[..., None]) -> None:
-        def starts() -> Mapping[Stream, int]:
-            held = self.positions.load(name)
-            return {
-                s: held.get(str(topic) if topic is Topic.JOURNAL else f"{topic}/{s.partition}", 0)
-                for s in self.log.streams(topic)
-            }
-
-        self._begin(Follower(name, self.log, starts, apply))
+        starts = Starts(self.log, self.positions, self.alarms)
+        self._begin(Follower(name, self.log, lambda: starts(name, topic), apply))
 
     def _begin(self, follower: Follows) -> None:
         self.followers[follower.name] = follower

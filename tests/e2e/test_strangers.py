@@ -154,6 +154,35 @@ def test_the_quarantine_keeps_no_copy_of_a_records_bytes(
         assert newest(exchange, topic, RecordId((copy.key or b"").decode())).value is None
 
 
+def test_templates_that_the_log_lost_are_put_back_when_the_gallery_is_made_anew(exchange: Exchange) -> None:
+    """A topic of the broker that was made anew is empty: the command that is advised must not lose the records for good."""
+    record, _ = enrol(exchange, "LOST-1", 28)
+    erased, _ = enrol(exchange, "LOST-2", 29)
+    share(exchange, A, name="g-lost")
+    settle(exchange)
+    before = listed(search(exchange, photograph(28, 2)))
+    assert before
+    order(exchange, "expunge", {IndexKind.BOOKING: "LOST-2"}, A)
+    settle(exchange)
+    forget(exchange, Topic.TEMPLATES)
+    exchange.rebuild("gallery")
+    settle(exchange)
+    assert listed(search(exchange, photograph(28, 2))) == before
+    there = {template.record_id for batch in exchange.store.all() for template in batch}
+    assert (record in there, erased in there) == (True, False)
+    assert [finding for finding in exchange.fsck() if "gallery" in finding.what] == []
+
+
+def forget(exchange: Exchange, topic: Topic) -> None:
+    """Lose every entry of a topic, unseen by its followers."""
+    assert isinstance(exchange.log, SqliteLog)
+    with exchange.log._writing(5) as connection:
+        for stream in exchange.log.streams(topic):
+            number = exchange.log._numbers[stream]
+            connection.execute("DELETE FROM newest WHERE stream = ?", (number,))
+            connection.execute("DELETE FROM entries WHERE place >= ? AND place < ?", (number << 48, number + 1 << 48))
+
+
 def elsewhere(exchange: Exchange, topic: Topic, key: bytes) -> Stream:
     """Return a stream that is not the key's own: foreign producers choose as they like."""
     return next(stream for stream in exchange.log.streams(topic) if stream != stream_of(topic, key))

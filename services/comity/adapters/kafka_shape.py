@@ -97,7 +97,11 @@ def deleted(stream: Stream, name: str, at: int, beginning: int) -> Difference | 
             "(kafka-acls.sh --list), and put the brokers' disks back. A ledger that has read them goes on; none can be made anew."
         )
         return Difference(name, what, command, endangers=True)
-    command = "Look at who may delete records (kafka-acls.sh --list); `comity fsck` names what its agency has to send again."
+    mends = {
+        Topic.ENROLMENTS: "What was not admitted, its agency has to send again.",
+        Topic.TEMPLATES: "What was lost is put back by: comity rebuild gallery.",
+    }
+    command = f"Look at who may delete records (kafka-acls.sh --list). {mends[stream.topic]}"
     return Difference(name, what, command, endangers=False)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -131,12 +131,27 @@ class Keeper:
         if kept is not None and (kept.value, kept.headers) == (pushed_by.value, pushed_by.headers):
             return  # it stands there, signature and all: putting it back would never end
         if kept is not None:
-            self.quarantine.journal.append(topic, kept)
+            self._put_back(topic, kept)
             self.alarms.sound(f"put-back-{topic}", f"{_PUT_BACK} ({topic}).", _PUT_BACK_ADVICE)
-            if not self.is_kept(key):  # an erasure came between, and its tombstone may stand before this
-                self.quarantine.journal.append(topic, Entry(key, None))
         elif row is not None:
             self.alarms.sound(f"not-put-back-{topic}", f"{_NOT_PUT_BACK} ({topic}).", _NOT_PUT_BACK_ADVICE)
+
+    def put_back_templates(self, held: Collection[RecordId]) -> int:
+        """Append the templates of every admitted record but these, where they are kept; return how many the log had lost."""
+        count = 0
+        for record in {row.record_id for row in self.quarantine.ledger.every(Record)} - set(held):
+            if not self.is_kept(record.encode()) or (row := self._standing(record)) is None:
+                continue
+            kept = self._kept(Topic.TEMPLATES, record, row)
+            if kept is not None:
+                self._put_back(Topic.TEMPLATES, kept)
+                count += 1
+        return count
+
+    def _put_back(self, topic: Topic, kept: Entry) -> None:
+        self.quarantine.journal.append(topic, kept)
+        if not self.is_kept(kept.key):  # an erasure came between, and its tombstone may stand before this
+            self.quarantine.journal.append(topic, Entry(kept.key, None))
 
     def _take_out(self, stream: Stream, key: bytes) -> None:
         """Append a tombstone: what stands there may hold what an erasure looked for. A stranger's key may be beyond our limit."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from comity.domain.ids import RecordId
 from comity.domain.log import JOURNAL, Placed
 from comity.errors import Conflict, Halted, Unavailable
 from comity.ports import Candidates, EventLog, KeyVault, Ledger, LedgerView, PhotoStore, TemplateStore
@@ -38,6 +39,7 @@ class Rebuilds:
     followers: Mapping[str, Follows]
     paused: Pause
     beside: Callable[[], AbstractContextManager[Ledger]]
+    put_back: Callable[[Collection[RecordId]], int]
     keep: Callable[[Placed], None]
     turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -66,11 +68,16 @@ class Rebuilds:
                     raise Halted("The journal could not be read to its end.", advice="Restore it; the ledger stands.")
 
     def gallery(self) -> None:
-        """Make the template store anew; the resident scan goes on serving what it holds, and then holds what the store does."""
+        """Make the template store anew; the resident scan goes on serving what it holds, and then holds what the store does.
+
+        What the log lost meanwhile, as a topic that was made anew has, is put back from what is kept of it.
+        """
         with self._alone():
             with self.paused(GALLERY):
                 self.store.clear()
             self._catch_up(GALLERY)
+            if self.put_back({template.record_id for batch in self.store.all() for template in batch}):
+                self._catch_up(GALLERY)
             with self.paused(GALLERY):
                 held = [np.array([t.template_id for t in batch], np.int64) for batch in self.store.all()]
                 self.scan.keep(np.sort(np.concatenate(held)) if held else np.empty(0, np.int64))

@@ -223,3 +223,15 @@ def test_a_report_whose_first_line_a_crash_cut_is_gone_on_with(cli: Cli, export:
     Path(f"{export}.report.jsonl").write_text(f'{{"report": "comity-import/1", "home": "{cli.home}"'[:left], encoding="utf-8")
     assert cli.json("import", export, code=2)["sent"] == 4
     assert cli.json("import", export, code=2)["sent"] == 0
+
+
+def test_a_photograph_that_was_replaced_after_its_rejection_is_sent_again(cli: Cli, export: Path) -> None:
+    """Its advice says so: "Send a photograph with the whole face …"; the row's own words stay the same."""
+    assert cli.json("import", export, code=2)["rejected"] == {"no-face": 1}
+    again = cli.json("import", export, code=2)
+    assert (again["sent"], again["skipped"]) == (0, 4)
+    (export.parent / "grey.jpg").write_bytes((PEOPLE / "p08" / "1.jpg").read_bytes())
+    (export.parent / "p05.jpg").write_bytes((PEOPLE / "p10" / "1.jpg").read_bytes())  # of one that was taken: no correction
+    mended = cli.json("import", export)
+    assert (mended["sent"], mended["skipped"], mended["admitted"]) == (1, 3, 4)
+    assert cli.json("import", export)["sent"] == 0

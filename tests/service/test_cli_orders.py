@@ -14,7 +14,7 @@ from comity.adapters.onnx_faces import OnnxFaces
 from comity.cli import orders
 from comity.cli.connect import Api
 from comity.domain import entries as e
-from comity.domain.ids import OrderId, Ori, PartyId
+from comity.domain.ids import GrantId, OrderId, Ori, PartyId
 from commands import COURT, DANE, MILWAUKEE, SEARCH, Cli, served
 
 
@@ -154,7 +154,7 @@ def test_what_a_seal_says_is_so_for_what_it_covers(cli: Cli) -> None:
     assert "no order was entered. That you looked is in the journal." in dry.stdout
     assert cli.end() > end
     bare = cli.run("seal", *court, "--statute", "ny-cpl-160.50", "--atn", "ATN-SAYS", "--yes")
-    assert "it covers no record here yet" in bare.stdout
+    assert "it covers no record that is here now" in bare.stdout
     assert "are hidden" not in bare.stdout
     cli.enrol("p05", "B-SAYS")
     asked = (*court, "--booking", "B-SAYS", "--agency", MILWAUKEE, "--yes")
@@ -187,3 +187,24 @@ def test_people_are_given_roles_signed_out_and_removed_by_command(cli: Cli) -> N
 
 def test_a_key_is_revoked_by_command(cli: Cli) -> None:
     assert cli.json("key", "revoke", "none-such", "--yes", code=4)["status"] == 404
+
+
+def test_a_grants_number_is_its_owners_own(cli: Cli) -> None:
+    """Two owners may use one number, by events of their own: the first of the register was taken for whoever was meant."""
+    exchange = cli.exchange
+
+    def granted(number: str, owner: str, grantee: str) -> None:
+        until = exchange.now() + timedelta(days=30)
+        words = (e.RecordClass.BOOKING,), ("serious-crime",), ("search",), until, ""
+        event = e.ShareGranted(GrantId(number), Ori(owner), Ori(grantee), *words)
+        signer = exchange.keyring.signer(PartyId(owner))
+        exchange.orders.submit(exchange.journal.entry(event, key=number, signer=signer))
+
+    for number in ("MOU/2026/7", "same"):
+        granted(number, MILWAUKEE, DANE)
+        granted(number, DANE, MILWAUKEE)
+        assert "--as" in cli.json("revoke", number, code=2)["advice"]
+        cli.json("revoke", number, "--as", "Ada")
+        cli.json("revoke", number)  # the one that is left in force
+        ended = [g["owner"] for g in cli.json("grants") if g["grant_id"] == number and not g["in_force"]]
+        assert sorted(ended) == [MILWAUKEE, DANE]

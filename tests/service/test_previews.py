@@ -100,6 +100,10 @@ def test_an_agencys_number_is_nothing_to_another_agencys_order(house: House) -> 
     clerk = house.intake(MADISON, "clerk")
     shown = preview(clerk, booking_number="OWN-7", agency=MILWAUKEE)
     assert shown["covers"] == []
+    assert any("another agency's" in note for note in shown["notes"])
+    assert not any("should it come" in note for note in shown["notes"]), "an order that can never cover anything"
+    assert any("should it come" in note for note in preview(clerk, booking_number="OWN-7", agency=MADISON)["notes"])
+    assert any("should it come" in note for note in preview(house.intake(COURT, "clerk"), atn="ATN-NONE")["notes"])
     press(clerk, shown)
     assert found(house, MILWAUKEE, photograph(7, 2))
 

@@ -17,7 +17,7 @@ from comity.acts.pace import Pace, looks
 from comity.acts.release import OrderDisclosure, OrderProposal, Release, suppressions
 from comity.acts.tokens import EXPUNGE
 from comity.domain import entries as e
-from comity.domain.ids import KeyId, OrderId, PartyId, PreviewId, RecordId, UserId, preview_key
+from comity.domain.ids import KeyId, OrderId, Ori, PartyId, PreviewId, RecordId, UserId, preview_key
 from comity.domain.judge import Facts, bound
 from comity.domain.policy import MODES
 from comity.domain.posting import Agency, Court, Preview, Record, Signer, index_target, record_target
@@ -29,6 +29,7 @@ from comity.wire import sealing
 RECORDS_MAX = 1_000  # in one order; a bulk order is many of them
 SALT_BYTES = 16
 OWN_ALONE = "An agency's order binds its own records alone. What other agencies hold takes a court's order."
+OTHERS_BOOKING = "This booking number is another agency's: no order of yours can cover it, now or later."
 KIN = "only by a booking number or a photograph shared with what the order names: hidden with that."
 OWNER_SEARCHES = "Under this mode the agency that holds a record goes on finding it; nobody else does."
 
@@ -54,6 +55,7 @@ class Asked:
     indexes: tuple[e.BlindIndex, ...] = field(repr=False)
     party: PartyId
     user: UserId
+    whose: Ori | None = None  # the agency that the booking number belongs to, where it is found by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,9 @@ def _entry(asked: Asked, preview: PreviewId, attempt: int, key: bytes, records: 
 def _reach(asked: Asked, signer: Signer, covers: Sequence[Covered]) -> tuple[str, ...]:
     """Return what the order would not reach, and why: the same words whatever other agencies hold."""
     notes = []
-    if not covers:
+    if signer.role is e.Role.AGENCY and asked.whose is not None and PartyId(asked.whose) != asked.party:
+        notes.append(OTHERS_BOOKING)
+    elif not covers:
         whose = "of your agency's " if signer.role is e.Role.AGENCY else ""
         notes.append(f"No record {whose}bears this number here now. The order will stand, and cover it should it come.")
     if kin := sum(not one.named for one in covers):

@@ -75,7 +75,7 @@ class Seal:
                 advice="Choose to seal, or name the statute that orders destruction.",
                 statute=statute,
             )
-        found = self.previews(Asked(what, statute, law.mode, self._named(numbers, agency), party, user), own)
+        found = self.previews(Asked(what, statute, law.mode, self._named(numbers, agency), party, user, agency), own)
         notes, per_agency = (*_notes(what, found.covers), *found.notes), Counter(c.owner for c in found.covers)
         if what == SEAL and (becomes := destruction(statute)):
             notes = (*notes, becomes)

@@ -11,6 +11,7 @@ from comity.cli.connect import INTAKE, connect, segment
 from comity.cli.context import state
 from comity.cli.output import emit, passages, say
 from comity.domain.roles import AGENCY_ADMINISTRATOR
+from comity.errors import InvalidInput
 
 app = typer.Typer()
 DAYS_MAX = 5 * 366
@@ -54,10 +55,18 @@ def revoke(ctx: typer.Context, grant_id: Annotated[str, typer.Argument(help="The
 
 
 def _owner(ctx: typer.Context, grant_id: str) -> str | None:
-    """Return whose grant it is, so that the right person is found; None for one that is not there."""
+    """Return whose grant it is, so that the right person is found; None for one that is not there.
+
+    A grant's number is its owner's own: raises InvalidInput where several owners have one of this number in force.
+    """
     if state(ctx).who is not None:
         return None
-    return next((g["owner"] for g in _register(ctx) if g["grant_id"] == grant_id), None)
+    named = [g for g in _register(ctx) if g["grant_id"] == grant_id]
+    owners = sorted({g["owner"] for g in named if g["in_force"]} or {g["owner"] for g in named})
+    if len(owners) > 1:
+        advice = f"Say --as whose it is: somebody of {', '.join(owners)}."
+        raise InvalidInput("Several agencies have a grant of this number.", advice=advice)
+    return owners[0] if owners else None
 
 
 @app.command("grants", epilog="Example: comity grants --json")

@@ -7,6 +7,7 @@ that row again: the exchange keeps the first of the two.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
@@ -23,7 +24,7 @@ from comity.cli import publishing
 from comity.cli.connect import Api, connect
 from comity.cli.context import State, state
 from comity.cli.output import emit, errors, note, say, table
-from comity.cli.report import DONE, SENT, SUPPRESSED, TAKEN, Report
+from comity.cli.report import DONE, REJECTED, SENT, SUPPRESSED, TAKEN, Report
 from comity.cli.rows import COLUMNS, NEEDED, Refused, Row, Rows
 from comity.cli.sign_in import no_home
 from comity.client import Publisher
@@ -156,9 +157,9 @@ class Sender:
     _agencies: dict[str, tuple[Api, Publisher] | ComityError] = field(default_factory=dict)
 
     def take(self, row: Row) -> None:
-        """Send a row, unless an earlier run did."""
+        """Send a row, unless an earlier run did; one that was rejected is sent again once its photographs are others."""
         before = self.report.states.get(row.digest, {})
-        if before.get("state") in (SENT, *DONE):
+        if before.get("state") in (SENT, *DONE) and not _is_mended(row, before):
             self.tally.skipped += 1
             if before["state"] == SENT:
                 self.undecided.append((row, str(before["record_id"]), before["receipt"]))
@@ -189,7 +190,7 @@ class Sender:
     def _publish(self, row: Row) -> None:
         try:
             _, to = self._agency(row.booking.owner)
-            photographs = tuple(path.read_bytes() for path in row.photographs)
+            photographs = _photographs(row)
             receipt = publishing.publish(to, replace(row.booking, photographs=photographs))
         except Conflict as error:  # an order covers it, or its key was destroyed by one
             self._decided(row, {"state": SUPPRESSED, "reason": error.kind, "advice": error.advice})
@@ -203,7 +204,9 @@ class Sender:
             return
         self.tally.sent += 1
         place = {"topic": receipt.topic, "partition": receipt.partition, "position": receipt.position, "sha256": receipt.sha256}
-        self.report.add(row.digest, **_names(row), state=SENT, record_id=receipt.record_id, receipt=place)
+        self.report.add(
+            row.digest, **_names(row), state=SENT, record_id=receipt.record_id, receipt=place, photographs=_digest(photographs)
+        )
         self.undecided.append((row, str(receipt.record_id), place))
 
     def _refuse(self, row: Row, code: str, sentence: str) -> None:
@@ -230,6 +233,24 @@ class Sender:
         except (NotFound, NotPermitted) as error:
             return error
         return api, self.stack.enter_context(publishing.publisher(api, key, owner))
+
+
+def _photographs(row: Row) -> tuple[bytes, ...]:
+    return tuple(path.read_bytes() for path in row.photographs)
+
+
+def _digest(photographs: tuple[bytes, ...]) -> str:
+    return hashlib.sha256(b"".join(hashlib.sha256(photograph).digest() for photograph in photographs)).hexdigest()
+
+
+def _is_mended(row: Row, before: Mapping[str, Any]) -> bool:
+    """Say whether the photographs of a row that was rejected are other bytes now, as its advice asked for."""
+    if before["state"] != REJECTED or "photographs" not in before:
+        return False
+    try:
+        return bool(_digest(_photographs(row)) != before["photographs"])
+    except OSError:  # told where it is sent
+        return False
 
 
 def _names(row: Row) -> dict[str, object]:

@@ -199,7 +199,7 @@ def _tell(said: State, shown: dict[str, Any], done: Done | None, *, asked: bool)
 def _follows(shown: dict[str, Any]) -> str:
     """Return what the order does, in the words that are so for what it covers."""
     if not shown["covers"]:
-        return "it covers no record here yet, and those that come."
+        return "it covers no record that is here now."  # what it will cover, the notes above say
     kept = shown["what"] == SEAL and MODES[shown["mode"]].owner_searches
     return f"from this position on the records are hidden{', but from the agency that holds them' if kept else ''}."
 

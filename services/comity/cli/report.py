@@ -18,8 +18,8 @@ from comity.errors import Conflict, InvalidInput
 KIND = "comity-import/1"
 HEADER = f'{{"report": "{KIND}"'
 LINE_CHARS_MAX = 16 * 1024
-SENT, TAKEN, SUPPRESSED = "sent", "admitted", "suppressed"
-DONE = (TAKEN, "rejected", SUPPRESSED)
+SENT, TAKEN, REJECTED, SUPPRESSED = "sent", "admitted", "rejected", "suppressed"
+DONE = (TAKEN, REJECTED, SUPPRESSED)
 
 
 class Report:

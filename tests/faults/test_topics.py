@@ -283,3 +283,24 @@ def test_a_transaction_that_is_left_open_counts_as_lag_and_is_told_until_it_ends
             came = reader.poll(timeout_seconds=SECONDS, entries_max=10)
         assert [placed.position for placed in came[stream].entries] == [1]
     producer.close()
+
+
+def test_what_a_transaction_took_back_is_not_gone_while_it_lies_in_the_log(broker: Broker) -> None:
+    """Nobody reads it, and the broker keeps it until its segment is compacted: an erasure must not say that it was."""
+    prefix = broker.prefix()
+    log = KafkaLog(broker.bootstrap, prefix=prefix, compaction=FAST_COMPACTION)
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=prefix + "aborts", acks="all")
+    try:
+        producer.init_transactions()
+        stream = log.append(Topic.ENROLMENTS, Entry(b"key", None), timeout_seconds=SECONDS).stream
+        assert log.settle(Topic.ENROLMENTS, [b"key"], timeout_seconds=SECONDS)
+        producer.begin_transaction()
+        producer.send(prefix + Topic.ENROLMENTS, key=b"key", value=b"taken back", partition=stream.partition)
+        producer.flush()
+        producer.abort_transaction()
+        assert not log.settle(Topic.ENROLMENTS, [b"key"], timeout_seconds=2)
+        log.append(Topic.ENROLMENTS, Entry(b"key", None), timeout_seconds=SECONDS)
+        assert log.settle(Topic.ENROLMENTS, [b"key"], timeout_seconds=SECONDS)
+    finally:
+        producer.close()
+        log.close()

@@ -67,7 +67,7 @@ def _oldest_value(log: KafkaLog, stream: Stream, keys: set[bytes], start: int, d
     first: int | None = None
     standing: set[bytes] = set()
     at, end = start, log.end(stream)
-    with log.open({stream: start}) as reader:
+    with log.open_all({stream: start}) as reader:  # what was aborted lies in the files as well
         while at < end:
             if time.monotonic() > deadline:
                 raise Unavailable("the stream is too long to be read in this time", advice="Allow more time.")

@@ -145,9 +145,17 @@ class KafkaLog:
 
     def open(self, starts: Mapping[Stream, int]) -> AbstractContextManager[KafkaReader]:
         """Open a reader at these positions, on connections of its own; close it by leaving the context."""
+        return self._opened(starts, "read_committed")
+
+    def open_all(self, starts: Mapping[Stream, int]) -> AbstractContextManager[KafkaReader]:
+        """Open a reader that brings what lies in the log, also what a transaction wrote and took back or has not ended."""
+        return self._opened(starts, "read_uncommitted")
+
+    def _opened(self, starts: Mapping[Stream, int], isolation: str) -> AbstractContextManager[KafkaReader]:
         self._alive()
         with self._asking("reached"):
-            return contextlib.closing(KafkaReader(self._settings, self._names, starts, self._alive, self._seen, self._sound))
+            reader = KafkaReader(self._settings, self._names, starts, self._alive, self._seen, self._sound, isolation)
+            return contextlib.closing(reader)
 
     def end(self, stream: Stream) -> int:
         """Return the stream's next position: for readiness and lag only; a deposed leader answers with an old one."""

@@ -33,6 +33,7 @@ class KafkaReader:
         alive: Callable[[], None],
         seen: Seen,
         sound: Callable[[Difference], None],
+        isolation: str = "read_committed",
     ) -> None:
         self._alive = alive  # raises once the log is closed
         self._seen, self._sound = seen, sound
@@ -46,7 +47,7 @@ class KafkaReader:
             allow_auto_create_topics=False,
             enable_auto_commit=False,
             auto_offset_reset="none",
-            isolation_level="read_committed",
+            isolation_level=isolation,
             fetch_max_bytes=FETCH_BYTES_MAX,
             max_partition_fetch_bytes=FETCH_BYTES_MAX // 16,
             metadata_max_age_ms=int(1000 * LOOK_SECONDS),

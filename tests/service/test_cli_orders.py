@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from comity.cli import orders
 from comity.cli.connect import Api
 from comity.domain import entries as e
 from comity.domain.ids import GrantId, OrderId, Ori, PartyId
+from comity.domain.provisional import CONFIRMS, LAPSES, lapse
+from comity.reads.orders import iso
 from commands import COURT, DANE, MILWAUKEE, SEARCH, Cli, served
 
 
@@ -54,8 +56,8 @@ def test_a_preview_pressed_again_after_its_order_was_lifted_says_so(cli: Cli, mo
     shown = list[dict[str, Any]]()
     see = orders._preview
 
-    def remembered(api: Api, what: str, statute: str, numbers: orders.Numbers) -> dict[str, Any]:
-        shown.append(see(api, what, statute, numbers))
+    def remembered(api: Api, what: str, statute: str, numbers: orders.Numbers, until: date | None) -> dict[str, Any]:
+        shown.append(see(api, what, statute, numbers, until))
         return shown[0]
 
     monkeypatch.setattr(orders, "_preview", remembered)
@@ -131,6 +133,33 @@ def test_a_name_reaches_no_other_route(cli: Cli, name: str) -> None:
         assert "Nothing is called" in cli.json(*words, code=4)["detail"], words
     assert "machine_id" in cli.json("machine", "revoke", "../../../operations/v1/people/u-1", code=2)["detail"]
     assert cli.end() <= end + 1, "none was entered but a tick"
+
+
+def test_a_provisional_seal_is_tried_entered_read_and_lifted_by_command(cli: Cli) -> None:
+    cli.enrol("p08", "B-PROV-CLI")
+    court, last = ("--court", COURT, "--as", "Carla"), (cli.exchange.now() + timedelta(days=20)).date()
+    numbers = ("--booking", "B-PROV-CLI", "--agency", MILWAUKEE)
+    words = ("seal", *court, "--statute", "mn-609a", *numbers, "--provisional")
+    until = ("--until", last.isoformat())
+    end = cli.json("orders", *court)
+    dry = cli.json(*words, *until, "--dry-run")
+    assert (dry["receipt"], cli.json("orders", *court)) == (None, end)
+    assert datetime.fromisoformat(dry["preview"]["lapses_at"]) == lapse(last)
+    told = " ".join(cli.run(*words, *until, "--yes").stdout.split())
+    for sentence in (f"lapses on {iso(lapse(last))}", LAPSES, CONFIRMS, "the records are hidden; it lapses on"):
+        assert sentence in told
+    assert "but from the agency" not in told  # the statute's own mode would let it search
+    (held, *_) = cli.json("orders", *court)
+    assert (held["kind"], held["mode"]) == ("provisional", "COURT_ORDER_ONLY")
+    assert held["now"] == f"Stands, lapses on {iso(lapse(last))}"
+    assert LAPSES in " ".join(cli.run("receipt", held["order_id"], *court).stdout.split())
+    cli.json("lift", held["order_id"], *court, "--yes")
+    assert cli.json("receipt", held["order_id"], *court)["state"] == "lifted"
+    for wrong in ((), ("--until", "2020-01-01")):
+        assert "Name a day from" in cli.json(*words, *wrong, "--yes", code=2)["advice"]
+    bare = words[:-1]
+    assert "Only a provisional seal" in cli.json(*bare, *until, "--yes", code=2)["detail"]
+    assert cli.run(*words, "--until", "soon").exit_code == 2
 
 
 def test_a_command_takes_plain_files_alone(cli: Cli, tmp_path: Path) -> None:

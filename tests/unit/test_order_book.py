@@ -14,10 +14,11 @@ from comity.adapters.sql.ledger import SqlLedger
 from comity.domain import entries as e
 from comity.domain.entries import OrderName
 from comity.domain.ids import OrderId, PartyId, UserId
+from comity.domain.provisional import LAPSES
 from comity.errors import NotFound, Unavailable
 from comity.reads import documents
 from comity.reads.journal import Entries
-from comity.reads.orders import LAPSED, LIFTED, OWN_ALONE, STANDS, OrderBook, Receipt
+from comity.reads.orders import LAPSED, LIFTED, OWN_ALONE, STANDS, OrderBook, Receipt, iso
 from journals import BASE, COURT, A, B, Core, admission, expungement, lift, minutes, named, provisional, seal, tag, unseal
 
 OTHER_COURT = "dane-circuit-court"
@@ -92,10 +93,13 @@ def test_a_provisional_seal_says_when_it_lapses_and_then_that_it_lapsed(core: Co
     core.say(admission(1))
     core.say(provisional("p1", 1, lapses_at=minutes(30)), COURT)
     assert (held(core, "p1").order.state, held(core, "p1").order.lapses_at) == (STANDS, minutes(30))
+    assert LAPSES in held(core, "p1").order.notes()
     for minute in range(30, 62, 2):
         tick(core, minute)
     found = held(core, "p1")
     assert found.order.state == LAPSED
+    assert found.order.now() == f"Lapsed on {iso(minutes(30))}"
+    assert LAPSES not in found.order.notes()
     assert found.order.ended is not None
     assert found.order.ended.at == minutes(30)
     assert found.covers.named == {A: 1}

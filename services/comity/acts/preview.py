@@ -17,6 +17,7 @@ from comity.acts.pace import Pace, looks
 from comity.acts.release import OrderDisclosure, OrderProposal, Release, suppressions
 from comity.acts.tokens import EXPUNGE
 from comity.domain import entries as e
+from comity.domain import provisional
 from comity.domain.ids import KeyId, OrderId, Ori, PartyId, PreviewId, RecordId, UserId, preview_key
 from comity.domain.judge import Facts, bound
 from comity.domain.policy import MODES
@@ -56,6 +57,7 @@ class Asked:
     party: PartyId
     user: UserId
     whose: Ori | None = None  # the agency that the booking number belongs to, where it is found by one
+    lapses_at: datetime | None = None  # of a provisional seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,8 @@ def _order(asked: Asked, records: tuple[RecordId, ...], at: datetime) -> e.Cover
     own = OrderId(secrets.token_hex(12))
     if asked.what == EXPUNGE:
         return e.RecordsExpunged(own, asked.statute, records, asked.indexes, at)
+    if asked.lapses_at is not None:
+        return e.RecordsProvisionallySealed(own, asked.statute, records, asked.indexes, asked.lapses_at)
     return e.RecordsSealed(own, asked.mode, asked.statute, records, asked.indexes, at)
 
 
@@ -167,7 +171,7 @@ def _reach(asked: Asked, signer: Signer, covers: Sequence[Covered]) -> tuple[str
         notes.append(OWN_ALONE)
     if (mode := MODES.get(asked.mode)) is not None and mode.owner_searches and asked.what != EXPUNGE:
         notes.append(OWNER_SEARCHES)
-    return tuple(notes)
+    return (*notes, *(provisional.NOTES if asked.lapses_at is not None else ()))
 
 
 def _covered(facts: Facts, record: Record, targets: set[str]) -> Covered:

@@ -7,20 +7,27 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from datetime import date, datetime
 
 from comity.acts import tokens
 from comity.acts.indexes import Indexer
 from comity.acts.order import OrderReceipt, Orders
 from comity.acts.papers import Papers
 from comity.acts.preview import Asked, Covered, Previews
-from comity.acts.tokens import EXPUNGE, SEAL, Clerk, Token
+from comity.acts.tokens import EXPUNGE, PROVISIONAL, SEAL, Clerk, Token
 from comity.domain import entries as e
+from comity.domain import provisional
 from comity.domain.ids import Ori, PartyId, UserId
 from comity.domain.policy import MODES, STATUTES, destruction
 from comity.domain.record import State, decide
 from comity.errors import Conflict, InvalidInput, NotAppended, NotPermitted
 from comity.wire.signing import SigningKey
 
+KINDS: dict[str, type[e.Cover]] = {
+    SEAL: e.RecordsSealed,
+    PROVISIONAL: e.RecordsProvisionallySealed,
+    EXPUNGE: e.RecordsExpunged,
+}
 NUMBERS = (e.IndexKind.BOOKING, e.IndexKind.COURT_CASE, e.IndexKind.ATN)
 
 
@@ -35,11 +42,12 @@ class Preview:
     per_agency: Mapping[str, int]
     notes: tuple[str, ...]
     token: str
+    lapses_at: datetime | None = None  # of a provisional seal
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seal:
-    """Preview and press, for sealing and for expungement."""
+    """Preview and press, for sealing, provisionally too, and for expungement."""
 
     previews: Previews
     papers: Papers
@@ -57,32 +65,41 @@ class Seal:
         party: PartyId,
         user: UserId,
         own: str | None = None,
+        until: date | None = None,
     ) -> Preview:
         """Return what an order under this statute, entered by this party, would bind; the look is entered as a disclosure.
 
         ``own``: the look's number, where it was derived from the request. ``numbers``: booking (then ``agency`` is needed), court
-        case or arrest tracking number. Raises InvalidInput, and NotPermitted where the statute reaches no police record (R13),
+        case or arrest tracking number.
+        ``until``: the last day of a provisional seal.
+
+        Raises InvalidInput, and NotPermitted where the statute reaches no police record (R13),
         with the reason, or the party enters no orders.
         """
-        law = STATUTES.get(statute)
-        if law is None or what not in (SEAL, EXPUNGE):
-            raise InvalidInput(f"Unknown statute or order: {statute!r:.40}.", advice=f"Use one of: {', '.join(STATUTES)}.")
-        if law.mode is None:
-            raise NotPermitted(law.why, advice="Name the order and statute that reach the police record.", statute=statute)
-        if what == EXPUNGE and not MODES[law.mode].destroys:
-            raise NotPermitted(
-                "This statute seals a record; it orders none destroyed.",
-                advice="Choose to seal, or name the statute that orders destruction.",
-                statute=statute,
-            )
-        found = self.previews(Asked(what, statute, law.mode, self._named(numbers, agency), party, user, agency), own)
+        mode, lapses_at = _mode(what, statute), self._lapse(what, until)
+        asked = Asked(what, statute, mode, self._named(numbers, agency), party, user, whose=agency, lapses_at=lapses_at)
+        found = self.previews(asked, own)
         notes, per_agency = (*_notes(what, found.covers), *found.notes), Counter(c.owner for c in found.covers)
         if what == SEAL and (becomes := destruction(statute)):
             notes = (*notes, becomes)
-        order, now = found.order, self.previews.journal.now()
-        typed, clerk = _typed(numbers, agency), Clerk(party, user)
-        token = Token(what, order.order_id, statute, law.mode, order.records, order.indexes, typed, clerk, now)
-        return Preview(what, statute, law.mode, found.covers, per_agency, notes, tokens.issue(self.previews.vault, token))
+        token = Token(
+            what=what,
+            order_id=found.order.order_id,
+            statute=statute,
+            mode=mode,
+            records=found.order.records,
+            indexes=found.order.indexes,
+            numbers=_typed(numbers, agency),
+            clerk=Clerk(party, user),
+            issued_at=self.previews.journal.now(),
+            lapses_at=lapses_at,
+        )
+        issued = tokens.issue(self.previews.vault, token)
+        return Preview(what, statute, mode, found.covers, per_agency, notes, issued, lapses_at)
+
+    def days(self) -> tuple[date, date]:
+        """Return the first and the last day that may be a provisional seal's last."""
+        return provisional.days(self.previews.journal.now())
 
     def pressing(self, token: str, *, party: PartyId, user: UserId) -> Token:
         """Return what pressing this token would enter: what a page must have confirmed is decided by it alone."""
@@ -131,12 +148,31 @@ class Seal:
                 f"This number cannot be used: {error}.", advice="Write the number as the court or the agency prints it."
             ) from None
 
-    def _order(self, token: Token, document: bytes) -> e.RecordsSealed | e.RecordsExpunged:
+    def _lapse(self, what: str, until: date | None) -> datetime | None:
+        """Return when a provisional seal lapses that stands through this day, None for another order. Raises InvalidInput."""
+        if what != PROVISIONAL:
+            if until is not None:
+                raise InvalidInput(
+                    "Only a provisional seal has a last day.", advice="Choose the provisional seal, or leave the day out."
+                )
+            return None
+        first, last = self.days()
+        if until is None or not first <= until <= last:
+            raise InvalidInput(
+                "A provisional seal names its last day." if until is None else f"{until} cannot be its last day.",
+                advice=f"Name a day from {first} to {last}.",
+                field="until",
+            )
+        return provisional.lapse(until)
+
+    def _order(self, token: Token, document: bytes) -> e.Cover:
         """Return the order that a token stands for: the same bytes however often it is pressed."""
-        common = (token.records, token.indexes, token.issued_at)
+        common = (token.records, token.indexes, token.lapses_at or token.issued_at)
         digest, numbers = self.papers.digest(token.name, document), self.papers.sealed(token.name, token.numbers)
         if token.destroys:
             return e.RecordsExpunged(token.order_id, token.statute, *common, digest, token.clerk.user, numbers)
+        if token.lapses_at is not None:
+            return e.RecordsProvisionallySealed(token.order_id, token.statute, *common, digest, token.clerk.user, numbers)
         return e.RecordsSealed(token.order_id, token.mode, token.statute, *common, digest, token.clerk.user, numbers)
 
 
@@ -146,7 +182,24 @@ def _typed(numbers: Mapping[e.IndexKind, str], agency: Ori | None) -> dict[str, 
     return typed | ({"agency": agency} if agency and e.IndexKind.BOOKING in typed else {})
 
 
+def _mode(what: str, statute: str) -> str:
+    """Return the mode of an order of this kind under this statute. Raises InvalidInput and NotPermitted."""
+    law = STATUTES.get(statute)
+    if law is None or what not in KINDS:
+        raise InvalidInput(f"Unknown statute or order: {statute!r:.40}.", advice=f"Use one of: {', '.join(STATUTES)}.")
+    if law.mode is None:
+        raise NotPermitted(law.why, advice="Name the order and statute that reach the police record.", statute=statute)
+    if what == EXPUNGE and not MODES[law.mode].destroys:
+        raise NotPermitted(
+            "This statute seals a record; it orders none destroyed.",
+            advice="Choose to seal, or name the statute that orders destruction.",
+            statute=statute,
+        )
+    return provisional.MODE if what == PROVISIONAL else law.mode
+
+
 def _notes(what: str, covers: tuple[Covered, ...]) -> tuple[str, ...]:
-    kind = e.RecordsExpunged if what == EXPUNGE else e.RecordsSealed
-    notes = [f"{c.record_id[:8]}… of {c.owner}: {why}" for c in covers if (why := decide(State(c.state), kind)) is not None]
+    notes = [f"{c.record_id[:8]}… of {c.owner}: {why}" for c in covers if (why := decide(State(c.state), KINDS[what]))]
+    if what == SEAL and any(c.state == State.PROVISIONAL for c in covers):
+        notes.append(provisional.FINAL)
     return tuple(notes)

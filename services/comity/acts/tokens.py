@@ -18,7 +18,7 @@ from comity.wire import sealing
 
 TOKEN_KEY = "token/1"  # noqa: S105 - the vault's name for a key, no secret
 LASTS = timedelta(minutes=15)
-EXPUNGE, SEAL = "expunge", "seal"
+EXPUNGE, SEAL, PROVISIONAL = "expunge", "seal", "provisional"
 CONTEXT = b"comity.v1/token"
 
 
@@ -43,6 +43,7 @@ class Token:
     numbers: Mapping[str, str] = field(repr=False)  # as they were typed
     clerk: Clerk
     issued_at: datetime
+    lapses_at: datetime | None = None  # of a provisional seal, as it was shown
 
     @property
     def destroys(self) -> bool:
@@ -68,6 +69,7 @@ def issue(vault: KeyVault, token: Token) -> str:
         "party": token.clerk.party,
         "user": token.clerk.user,
         "at": token.issued_at.isoformat(),
+        "lapses_at": token.lapses_at.isoformat() if token.lapses_at else None,
     }
     return sealing.seal(vault.issue(TOKEN_KEY), json.dumps(body).encode(), context=CONTEXT).hex()
 
@@ -93,6 +95,7 @@ def read(vault: KeyVault, text: str, clerk: Clerk) -> Token:
         numbers=body["numbers"],
         clerk=held,
         issued_at=datetime.fromisoformat(body["at"]),
+        lapses_at=datetime.fromisoformat(body["lapses_at"]) if body["lapses_at"] else None,
     )
 
 

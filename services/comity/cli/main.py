@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "review": ("searches", "Record what an examiner found on comparing the probe with a candidate."),
     "reveal": ("searches", "Reveal one candidate's identity, for a reason."),
     "find": ("orders", "Show which records a number finds, and where each stands; that you looked is entered, and no order."),
-    "seal": ("orders", "Enter a sealing order, after showing what it covers."),
+    "seal": ("orders", "Enter a sealing order, after showing what it covers; with --provisional one that lapses by itself."),
     "expunge": ("orders", "Enter an expungement: hidden for ever, and destroyed."),
     "orders": ("receipts", "List a party's orders as they stand now, newest first."),
     "receipt": (

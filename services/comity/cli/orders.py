@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ from comity.errors import InvalidInput
 
 app = typer.Typer()
 DOCUMENT_BYTES_MAX = 10 * 1024 * 1024
-SEAL, EXPUNGE = "seal", "expunge"
+SEAL, PROVISIONAL, EXPUNGE = "seal", "provisional", "expunge"
 KIN = "kin: shares a number or a photograph"
 
 Court = Annotated[str, typer.Option(help="The court's id (or the owning agency's ORI) that orders it.", metavar="ID")]
@@ -28,6 +29,10 @@ Booking = Annotated[str | None, typer.Option(help="Find by booking number; --age
 Agency = Annotated[str | None, typer.Option(help="The agency that the booking number belongs to.", metavar="ORI")]
 CourtCase = Annotated[str | None, typer.Option(help="Find by court case number.", metavar="NUMBER")]
 Atn = Annotated[str | None, typer.Option(help="Find by arrest tracking number.", metavar="NUMBER")]
+Until = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="A provisional seal's last day; it lapses by itself after it.", metavar="DAY"),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Enter it without asking.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what it would cover, and enter no order.")]
 
@@ -95,15 +100,17 @@ def seal(  # noqa: PLR0913 - typer declares options by arguments
     document: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, readable=True, help="The court's document; kept encrypted.")
     ] = None,
+    provisional: Annotated[bool, typer.Option("--provisional", help="While a petition is pending; --until too.")] = False,
+    until: Until = None,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Enter a sealing order, after showing what it covers."""
+    """Enter a sealing order, after showing what it covers; with --provisional one that lapses by itself."""
     numbers = Numbers(booking, agency, court_case, atn)
     numbers.body()
-    paper = _read(document)
+    what, paper = PROVISIONAL if provisional else SEAL, _read(document)
     with connect(state(ctx), CLERK, party=court) as api:
-        preview = _preview(api, SEAL, statute, numbers)
+        preview = _preview(api, what, statute, numbers, until.date() if until else None)
         if not dry_run and not yes:
             _ask(preview["shown"])
         done = None if dry_run else _press(api, court, preview["token"], paper)
@@ -140,8 +147,9 @@ def expunge(  # noqa: PLR0913 - typer declares options by arguments
     _tell(state(ctx), preview["shown"], done, asked=not dry_run and not yes)
 
 
-def _preview(api: Api, what: str, statute: str, numbers: Numbers) -> dict[str, Any]:
-    answer = api.post(f"{INTAKE}/orders/preview", {"what": what, "statute": statute, **numbers.body()})
+def _preview(api: Api, what: str, statute: str, numbers: Numbers, until: date | None = None) -> dict[str, Any]:
+    day = {"until": until.isoformat()} if until else {}
+    answer = api.post(f"{INTAKE}/orders/preview", {"what": what, "statute": statute, **numbers.body(), **day})
     return {"token": answer.pop("token"), "shown": answer}
 
 
@@ -200,12 +208,16 @@ def _follows(shown: dict[str, Any]) -> str:
     """Return what the order does, in the words that are so for what it covers."""
     if not shown["covers"]:
         return "it covers no record that is here now."  # what it will cover, the notes above say
+    if shown["lapses_at"]:
+        return f"from this position on the records are hidden; it lapses on {moment(shown['lapses_at'])}, or is lifted before."
     kept = shown["what"] == SEAL and MODES[shown["mode"]].owner_searches
     return f"from this position on the records are hidden{', but from the agency that holds them' if kept else ''}."
 
 
 def _show(shown: dict[str, Any], *, to_errors: bool = False) -> None:
-    title = f"{shown['what']} under {shown['statute']} ({shown['mode']}) covers"
+    lapses = f", lapses on {moment(shown['lapses_at'])}," if shown["lapses_at"] else ""
+    what = "provisional seal" if shown["lapses_at"] else shown["what"]
+    title = f"{what} under {shown['statute']} ({shown['mode']}){lapses} covers"
     _show_records(title, shown["covers"], to_errors=to_errors)
     for sentence in shown["notes"]:
         (note if to_errors else say)(sentence)

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from comity.acts.tokens import EXPUNGE
+from comity.acts.tokens import EXPUNGE, SEAL
 from comity.desk.forms import Form, Sent
 from comity.desk.pages import Pages
 from comity.desk.paging import Before, Page
@@ -26,7 +26,7 @@ from comity.domain.roles import CLERK
 from comity.errors import ComityError, InvalidInput, NotFound
 from comity.ports import Person
 from comity.reads import documents
-from comity.reads.orders import SEALS, Order
+from comity.reads.orders import PROVISIONAL, SEALS, Order
 from comity.web.paths import Whole
 from comity.web.routing import Router
 from comity.web.session import role
@@ -37,7 +37,7 @@ OrderPath = Annotated[str, Whole]
 CONFIRMATION = "expunge"
 TOKEN_CHARS_MAX = 1_000_000  # it names up to 1,000 records: 100 KB
 ORDERS_SHOWN_MAX = 25
-FIELDS = ("what", "statute", "booking", "agency", "court_case", "atn")
+FIELDS = ("what", "until", "statute", "booking", "agency", "court_case", "atn")
 Filled = Annotated[str, Query(max_length=64)]
 NUMBERS = {IndexKind.BOOKING: "booking", IndexKind.COURT_CASE: "court_case", IndexKind.ATN: "atn"}
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
@@ -83,7 +83,8 @@ class ClerkPages:
         try:
             numbers = {kind: form.text(name) for kind, name in NUMBERS.items()}
             ask = partial(self._services.seal.preview, form.text("what"), form.text("statute"), numbers)
-            preview = ask(form.agency("agency"), party=person.party, user=person.user_id)
+            until = form.day("until")
+            preview = ask(form.agency("agency"), party=person.party, user=person.user_id, until=until)
         except ComityError as error:
             return self._form(request, person, _values(form), error)
         states: dict[str, Counter[str]] = {}
@@ -127,7 +128,8 @@ class ClerkPages:
     def _form(
         self, request: Request, person: Person, values: dict[str, str], error: ComityError | None = None, before: str = ""
     ) -> Response:
-        return self._page(request, "order_form.html", person, error=error, values=values, orders=self._orders(person, before))
+        orders, days = self._orders(person, before), self._services.seal.days()
+        return self._page(request, "order_form.html", person, error=error, values=values, orders=orders, days=days)
 
     def _orders(self, person: Person, before: str) -> Page[Line]:
         book, place = self._services.book, None
@@ -154,11 +156,15 @@ def _name(person: Person, order_id: str) -> OrderName:
     return OrderName(person.party, OrderId(order_id))
 
 
-def _follows(order: Order) -> str:
-    """Return the address of the expungement that a seal under this law leads to; empty where none does."""
-    if order.kind != SEALS or not destruction(order.statute):
-        return ""
-    return f"/desk/orders?{urlencode({'what': EXPUNGE, 'statute': order.statute})}"
+def _follows(order: Order) -> tuple[str, str] | None:
+    """Return the address of the order that this one leads to, and its name; None where none does."""
+    if order.kind == PROVISIONAL and order.ended is None:
+        what, name = SEAL, "final seal"
+    elif order.kind == SEALS and destruction(order.statute):
+        what, name = EXPUNGE, "expungement"
+    else:
+        return None
+    return f"/desk/orders?{urlencode({'what': what, 'statute': order.statute})}", name
 
 
 def _as_file(name: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -44,6 +45,14 @@ class Form:
         if not value.isascii() or not value.isdigit() or len(value) > len("999"):
             raise InvalidInput("A whole number is needed.", advice="Write it in digits.", field=name)
         return int(value)
+
+    def day(self, name: str) -> date | None:
+        """Return a day, or None where the field is empty. Raises InvalidInput."""
+        value = self.text(name)
+        try:
+            return date.fromisoformat(value) if value else None
+        except ValueError:
+            raise InvalidInput("This is no day.", advice="Write it as 2027-03-01.", field=name) from None
 
     def agency(self, name: str) -> Ori | None:
         """Return an agency's ORI, or None where the field is empty. Raises InvalidInput."""

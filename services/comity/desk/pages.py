@@ -17,6 +17,7 @@ from comity.domain.policy import MODES, OFFENCES, PURPOSES, STATUTES, THRESHOLDS
 from comity.domain.posting import Agency, Court
 from comity.errors import ComityError
 from comity.ports import LedgerView, Person
+from comity.reads.orders import KIND_NAMES
 from comity.web import session
 from comity.web.problem import Problem, headers, of_error
 from comity.wire.sealing import NUMBER_CHARS_MAX
@@ -66,6 +67,7 @@ class Pages:
         )
         self._templates.filters.update(party=self.party, grouped=grouped, moment=moment, urlencode=segment)
         self._templates.globals.update(
+            kind_names=KIND_NAMES,
             moment=moment,
             party=self.party,
             role_names=ROLE_NAMES,

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import cast
 
 from comity.domain import entries as e
+from comity.domain import provisional
 from comity.domain.ids import END, KeyId, OrderName, Ori, PartyId, RecordId
 from comity.domain.rows import (
     IDENTITY,
@@ -285,7 +286,7 @@ def _cover(order: e.Cover, at: int, signer: Signer) -> Iterator[Change]:
     if isinstance(order, e.RecordsSealed):
         mode = order.mode
     elif isinstance(order, e.RecordsProvisionallySealed):
-        kind, mode, lapses_at = "provisional", "COURT_ORDER_ONLY", order.lapses_at
+        kind, mode, lapses_at = "provisional", provisional.MODE, order.lapses_at
     else:
         kind = "expungement"
     owner_only = Ori(signer.party) if signer.role is e.Role.AGENCY else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,12 +14,17 @@ from comity.intake.models import Number, OriText, Sent, Word, words
 class PreviewIn(Sent):
     """The order that a clerk is about to enter: the statute, and a number to find the records by."""
 
-    what: Literal["seal", "expunge"]
+    what: Literal["seal", "provisional", "expunge"]
     statute: Annotated[Word, words(*STATUTES)] = Field(examples=["wi-165.84"])
     booking_number: Number | None = Field(default=None, description="Name the agency too.")
     court_case: Number | None = None
     atn: Number | None = None
     agency: OriText | None = None
+    until: date | None = Field(
+        default=None,
+        description="The last day of a provisional seal, a year ahead at most; it stands to that day's end in every time zone.",
+        examples=["2027-03-01"],
+    )
 
 
 class CoveredOut(BaseModel):
@@ -43,6 +48,7 @@ class PreviewOut(BaseModel):
     covers: list[CoveredOut]
     per_agency: dict[str, int]
     notes: list[str]
+    lapses_at: datetime | None = Field(description="Of a provisional seal; what is pressed lapses then, and not otherwise.")
     token: str
 
 

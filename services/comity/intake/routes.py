@@ -56,7 +56,7 @@ def preview_order(sent: PreviewIn, person: Clerk, services: Services, key: Key) 
     agency = Ori(sent.agency) if sent.agency else None
     with services.once(key, person, "previews", sent.model_dump_json()) as claim:
         look = partial(services.seal.preview, party=person.party, user=person.user_id, own=claim.id())
-        shown = look(sent.what, sent.statute, numbers, agency)
+        shown = look(sent.what, sent.statute, numbers, agency, until=sent.until)
     return PreviewOut(
         what=shown.what,
         statute=shown.statute,
@@ -73,6 +73,7 @@ def preview_order(sent: PreviewIn, person: Clerk, services: Services, key: Key) 
         ],
         per_agency=dict(shown.per_agency),
         notes=list(shown.notes),
+        lapses_at=shown.lapses_at,
         token=shown.token,
     )
 

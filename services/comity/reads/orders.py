@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from comity.domain import entries as e
+from comity.domain import provisional
 from comity.domain.entries import OrderName
 from comity.domain.erasure import erasure
 from comity.domain.ids import KeyId, Ori, PartyId, UserId
@@ -25,6 +26,7 @@ from comity.reads.journal import Entries
 
 STANDS, LIFTED, LAPSED = "stands", "lifted", "lapsed"
 SEALS, PROVISIONAL, EXPUNGES = "seal", "provisional", "expungement"
+KIND_NAMES = {SEALS: "Seal", PROVISIONAL: "Provisional seal", EXPUNGES: "Expungement"}
 OWN_ALONE = "An agency's order binds its own records alone; what other agencies hold takes a court's order."
 OWNER_SEARCHES = "The agency that holds a record goes on finding it under this mode; nobody else does."
 NOTHING_YET, NOTHING = "No record here yet. It will cover those that come.", "No record."
@@ -95,6 +97,8 @@ class Order:
         told = [OWN_ALONE] if self.owner_only else []
         if self.owner_finds:
             told.append(OWNER_SEARCHES)
+        if self.kind == PROVISIONAL and self.ended is None:
+            told += provisional.NOTES
         if self.due:
             told.append(DUE)
         if self.kind == SEALS and (becomes := destruction(self.statute)):

@@ -8,14 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from comity.adapters.home import Home
 from comity.adapters.onnx_faces import OnnxFaces
+from comity.cli import connect
 from comity.cli.main import app
+from comity.settings import Settings
 from commands import MILWAUKEE, Cli, served
 from pages import ROOT
 
@@ -72,6 +76,25 @@ def test_a_folder_without_a_name_is_not_the_folder_one_is_in(
     assert ran.exit_code == 2, ran.stdout
     assert (variable or "COMITY_HOME") in json.loads(ran.stdout)["detail"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_waits_for_another_that_was_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four commands at once: each finds the home free, one opens it, and the others failed at once."""
+    faster, free = Home(tmp_path / "home"), connect.is_free
+    assert CliRunner().invoke(app, ["--home", str(faster.root), *ADD]).exit_code == 0
+    looks: list[bool] = []
+
+    def look(settings: Settings) -> bool:
+        looks.append(free(settings))
+        if len(looks) == 1:  # between this look and the opening
+            faster.open()
+            threading.Timer(0.5, faster.close).start()
+        return looks[-1]
+
+    monkeypatch.setattr(connect, "is_free", look)
+    ran = CliRunner().invoke(app, ["--home", str(faster.root), "agency", "list"])
+    assert ran.exit_code == 0, ran.stderr
+    assert len(looks) > 1, "the first look was at a home that was taken then"
 
 
 def test_a_port_that_is_taken_is_told_before_the_home_is_opened(tmp_path: Path) -> None:

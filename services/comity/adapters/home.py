@@ -11,6 +11,7 @@ from pathlib import Path
 from comity.errors import InvalidInput, Unavailable
 
 MADE_FIRST = ("lock", "identity.db", "log.db", "vault.db", "ledger.db")  # one lies in every home, however much of it is lost
+IN_USE = "home-in-use"  # the reason that tells this refusal from others of its kind
 OTHERS = 0o077  # what nobody else may do with a file of a home
 _guard = threading.Lock()
 _before: list[int] = []  # the process's own mask, and one more for each home that is open
@@ -39,7 +40,9 @@ class Home:
         except OSError:
             os.close(descriptor)
             raise Unavailable(
-                f"Another process has {self.root} open.", advice="Talk to it, or stop it: one process owns a home."
+                f"Another process has {self.root} open.",
+                advice="Talk to it, or stop it: one process owns a home.",
+                reason=IN_USE,
             ) from None
         self._lock = descriptor
         _close_to_others()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx2
 
-from comity.adapters.home import Home
+from comity.adapters.home import IN_USE, Home
 from comity.cli.context import State
 from comity.cli.output import errors
 from comity.cli.problems import Answered
@@ -18,6 +18,9 @@ from comity.cli.sign_in import signed_in
 from comity.errors import NotFound, Unavailable
 from comity.ports import Person
 from comity.settings import Settings
+
+if TYPE_CHECKING:
+    from comity.bootstrap import Exchange
 
 TIMEOUT_SECONDS = 60.0
 REPAIR_SECONDS = 3600.0  # a replay of the whole journal
@@ -116,8 +119,8 @@ def served(settings: Settings) -> Iterator[str]:
     """Yield the address of this home's exchange: the one that runs, or one of this process's own."""
     deadline = time.monotonic() + START_SECONDS
     while True:
-        if is_free(settings):
-            with _own(settings) as url:
+        if is_free(settings) and (exchange := _opened(settings)) is not None:
+            with _served(exchange) as url:
                 yield url
             return
         if (found := running(settings)) is not None:
@@ -151,18 +154,28 @@ def running(settings: Settings) -> str | None:
     return url
 
 
-@contextmanager
-def _own(settings: Settings) -> Iterator[str]:
-    """Serve the home from this process on a free loopback port, and let its duties finish before closing it."""
+def _opened(settings: Settings) -> Exchange | None:
+    """Open the home in this process; None where another command was faster. Raises as ``Exchange``."""
     from comity.bootstrap import Exchange  # noqa: PLC0415 - the engines take a second, and another process has them mostly
-    from comity.serving import Server  # noqa: PLC0415
     from comity.telemetry import configure  # noqa: PLC0415
 
     console = errors()
     with console.status("Opening the home…") if console.is_terminal else _nothing():
-        exchange = Exchange(settings)
+        try:
+            exchange = Exchange(settings)
+        except Unavailable as error:
+            if error.details.get("reason") != IN_USE:
+                raise
+            return None
         configure(level="ERROR")  # a command tells its own errors; the exchange's news are for whoever serves it
-        exchange.__enter__()
+        return exchange.__enter__()
+
+
+@contextmanager
+def _served(exchange: Exchange) -> Iterator[str]:
+    """Serve an open home on a free loopback port, and let its duties finish before closing it."""
+    from comity.serving import Server  # noqa: PLC0415
+
     try:
         with Server(exchange, host="127.0.0.1", port=0) as server:
             yield server.url

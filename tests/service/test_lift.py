@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from fastapi.testclient import TestClient
 
 from builders import COURT, MADISON, MILWAUKEE, House
 from comity.domain import entries as e
 from comity.domain.ids import OrderId, PartyId
+from journals import grant
 
 
 def sealed(client: TestClient, number: str, what: str = "seal", law: str = "ny-cpl-160.50") -> str:
@@ -75,6 +78,24 @@ def test_a_stolen_keys_lift_is_void_once_its_key_is_revoked_from_before_it(
     assert registrar.post(path, json={}).status_code == 403
     assert administrator.post(path, json={"void_from": place}).status_code == 201
     assert state(registrar, COURT, order) == "stands"
+    assert registrar.post(f"/v1/orders/{COURT}/{order}/lift", json={}).status_code == 201  # nothing had ended it
+
+
+def test_the_register_says_that_a_stolen_keys_grant_is_void(house: House, administrator: TestClient) -> None:
+    """Rule 13; read alone and in the list."""
+    exchange = house.exchange
+    stolen = exchange.keyring.issue(PartyId("stolen-agency-for-a-test"))
+    exchange.register.key(PartyId(MILWAUKEE), e.Role.AGENCY, stolen.public_bytes)
+    event = grant("void-in-the-register", MILWAUKEE, MADISON, expires_at=exchange.now() + timedelta(days=30))
+    place = exchange.orders.submit(exchange.journal.entry(event, key="k", signer=stolen)).position
+
+    def told() -> list[dict[str, object]]:
+        listed = [one for one in administrator.get("/v1/grants").json() if one["grant_id"] == event.grant_id]
+        return [*listed, administrator.get(f"/v1/grants/{MILWAUKEE}/{event.grant_id}").json()]
+
+    assert [one["in_force"] for one in told()] == [True, True]
+    assert administrator.post(f"/v1/keys/{stolen.kid}/revocation", json={"void_from": place}).status_code == 201
+    assert [(one["in_force"], str(one["now"])[:5]) for one in told()] == [(False, "void:")] * 2
 
 
 @pytest.mark.parametrize("party", ["administrator", "exchange"])

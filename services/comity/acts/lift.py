@@ -14,6 +14,7 @@ from comity.domain import entries as e
 from comity.domain.entries import OrderName
 from comity.domain.ids import OrderId, PartyId, UserId
 from comity.domain.posting import Court, Lift, Suppression
+from comity.domain.standing import revocations_of
 from comity.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from comity.ports import LedgerView
 from comity.wire.signing import SigningKey
@@ -73,4 +74,5 @@ class Lifting:
     def _ended(self, order: Suppression) -> bool:
         facts = self.ledger.facts("", [], self.ledger.progress().next)
         lifts = self.ledger.rows(Lift, party=order.entered_by, order_id=order.order_id)
-        return not replace(facts, lifts=lifts).stands(order, facts.applied)
+        revocations = tuple(revocations_of(self.ledger, lifts))
+        return not replace(facts, lifts=lifts, revocations=revocations).stands(order, facts.applied)

@@ -91,12 +91,12 @@ def counted(versions: Iterable[Record], revocations: Collection[Revocation], as_
 def certificates(held: Held, order: OrderName) -> list[Certificate]:
     """Return an order's certificates that count: a key of the exchange that was revoked from before attested nothing."""
     rows = held.rows(Certificate, party=order.party, order_id=order.order_id)
-    revocations = _revocations(held, rows)
+    revocations = revocations_of(held, rows)
     return [row for row in rows if not _void(row, revocations, END)]
 
 
-def _revocations(held: Held, signed: Iterable[Row]) -> list[Revocation]:
-    """Return the revocations of the keys that signed these rows."""
+def revocations_of(held: Held, signed: Iterable[Row]) -> list[Revocation]:
+    """Return the revocations of the keys that signed these rows: whoever judges rows by facts that were not read with them."""
     return [row for kid in sorted({row.kid for row in signed}) for row in held.rows(Revocation, key_id=kid)]
 
 
@@ -168,7 +168,7 @@ def _refuse_owner(entry: e.RecordsAdmitted, held: Held, at: int) -> Refusal | No
     if any(owners[record.record_id] != record.owner for record in entry.records):
         return Refusal("another-owner", "An admission names two owners of one record.")
     versions = held.versions(owners)
-    revocations = _revocations(held, versions)
+    revocations = revocations_of(held, versions)
     sound = (row for row in versions if not _void(row, revocations, at))
     if any(row.owner != owners[row.record_id] for row in sound):
         return Refusal("another-owner", "A record keeps its owner in every version.")

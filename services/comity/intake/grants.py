@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Path, Response
@@ -12,6 +14,7 @@ from comity.domain.ids import END, GrantId, Ori
 from comity.domain.judge import Facts
 from comity.domain.posting import Grant
 from comity.domain.roles import AGENCY_ADMINISTRATOR
+from comity.domain.standing import revocations_of
 from comity.errors import NotFound
 from comity.intake import models as m
 from comity.intake.events import receipt_of_order
@@ -68,7 +71,7 @@ def list_grants(person: SignedIn, services: Services, page: Page) -> list[m.Gran
     """List every grant ever made, newest first, ended and expired ones too."""
     del person
     rows = page.cut(services.grants.register(), lambda row: (row.entered,), newest=True)
-    facts = _facts(services)
+    facts = _facts(services, rows)
     return [_granted(row, facts) for row in rows]
 
 
@@ -82,13 +85,14 @@ def read_grant(
     """Show one line of the register: a grant is known by its owner and its number."""
     del person
     for row in services.ledger.rows(Grant, owner=owner, grant_id=grant_id):
-        return _granted(row, _facts(services))
+        return _granted(row, _facts(services, [row]))
     raise NotFound("There is no such grant.", advice="See the register of grants.")
 
 
-def _facts(services: IntakeServices) -> Facts:
-    """Return what a grant is judged by now: the same that a search is."""
-    return services.ledger.facts("", (), services.ledger.progress().next)
+def _facts(services: IntakeServices, grants: Sequence[Grant]) -> Facts:
+    """Return what grants are judged by now: the same that a search is."""
+    facts = services.ledger.facts("", (), services.ledger.progress().next)
+    return replace(facts, revocations=tuple(revocations_of(services.ledger, grants)))
 
 
 def _granted(row: Grant, facts: Facts) -> m.GrantOut:

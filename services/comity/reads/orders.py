@@ -19,7 +19,7 @@ from comity.domain.ids import KeyId, Ori, PartyId, UserId
 from comity.domain.judge import Facts, bound
 from comity.domain.policy import MODES, STATUTES, destruction
 from comity.domain.posting import Index, Lift, Record, Suppression
-from comity.domain.standing import certificates
+from comity.domain.standing import certificates, revocations_of
 from comity.errors import NotFound
 from comity.ports import LedgerView
 from comity.reads.journal import Entries
@@ -171,7 +171,7 @@ class OrderBook:
         now = self._ledger.facts("", [], self._ledger.progress().next)
         names = dict.fromkeys((row.entered_by, row.order_id) for row in orders)
         lifts = [lift for party, order in names for lift in self._ledger.rows(Lift, party=party, order_id=order)]
-        return replace(now, lifts=tuple(lifts))
+        return replace(now, lifts=tuple(lifts), revocations=tuple(revocations_of(self._ledger, lifts)))
 
     def _order(self, row: Suppression, facts: Facts) -> Order:
         entry = self._entries.at(row.entered)

@@ -66,7 +66,7 @@ check: $(VENV)/.dev ## The fast lane: lint, types, the import rule, unit tests
 
 test: setup ## All tests, on the real engines
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/pytest -q tests --ignore=tests/unit $(ARGS)
+	@$(BIN)/pytest -q -n 2 --dist loadgroup tests --ignore=tests/unit $(ARGS)
 
 bench: $(VENV)/.dev ## Print ratios against the bare libraries
 	@# A goal that is missed is printed, and ends in an error only after all were run.

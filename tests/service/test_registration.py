@@ -71,7 +71,7 @@ def test_an_agency_is_not_registered_under_such_a_name(administrator: TestClient
         (e.CourtRegistered(PartyId(COURT.lower()), "A twin"), 409),
         (e.KeyRegistered(KeyId("own-key-1"), PartyId("X-CC"), e.Role.COURT, SigningKey.generate().public_bytes), 409),
     ],
-    ids=str,
+    ids=lambda given: type(given).__name__ if isinstance(given, e.Party) else None,
 )
 def test_a_signed_registration_obeys_what_the_form_obeys(
     house: House, administrator: TestClient, event: e.Party, status: int

@@ -6,7 +6,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from builders import MADISON, MILWAUKEE, House
+from comity.cli import operate, up
 from comity.domain.log import JOURNAL
+from comity.errors import Unavailable
 from comity.serving import http
 
 
@@ -27,6 +29,26 @@ def test_every_answer_has_a_shape(operator: TestClient) -> None:
             shape = done["content"]["application/json"]["schema"]
             assert "$ref" in shape.get("items", shape), (path, method)
             assert operation["summary"]
+
+
+def test_the_status_is_told_while_the_log_does_not_answer(
+    house: House, operator: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When brokers are away is when an operator asks."""
+
+    def away(_stream: object) -> int:
+        raise Unavailable("Kafka did not answer.", advice="Look at the brokers.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.exchange.log, "end", away)
+        now = operator.get("/operations/v1/status").json()
+        assert "does not answer" in up._line(house.exchange)
+    assert (now["journal"]["end"], {follower["lag"] for follower in now["followers"].values()}) == (None, {None})
+    assert ("log-away", "Look at the brokers.") in [(alarm["kind"], alarm["advice"]) for alarm in now["alarms"]]
+    operate._show_status(now)
+    now = operator.get("/operations/v1/status").json()
+    assert now["journal"]["end"] >= now["journal"]["applied"] > 0
+    assert "log-away" not in {alarm["kind"] for alarm in now["alarms"]}
 
 
 def test_the_journal_begins_with_the_newest(house: House, operator: TestClient) -> None:

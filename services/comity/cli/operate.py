@@ -25,6 +25,9 @@ class View(StrEnum):
     PHOTOGRAPHS = "photographs"
 
 
+UNKNOWN = "?"  # while the log does not answer
+
+
 @app.command(epilog="Example: comity status --json")
 def status(ctx: typer.Context) -> None:
     """Show every position and lag, and what stands still."""
@@ -40,7 +43,7 @@ def _show_status(now: dict[str, Any]) -> None:
         "",
         [
             ("Log", now["log"]),
-            ("Journal", f"{journal['applied']} of {journal['end']} entries applied"),
+            ("Journal", f"{journal['applied']} of {UNKNOWN if journal['end'] is None else journal['end']} entries applied"),
             (
                 "Clock",
                 "no tick yet" if clock is None else f"{clock} s old" if clock >= 0 else f"{-clock} s AHEAD of this machine's",
@@ -51,7 +54,7 @@ def _show_status(now: dict[str, Any]) -> None:
             *([("Stopped", journal["failure"])] if journal["failure"] else []),
         ],
     )
-    rows = [(name, f["lag"], f["failure"] or "follows") for name, f in now["followers"].items()]
+    rows = [(name, UNKNOWN if f["lag"] is None else f["lag"], f["failure"] or "follows") for name, f in now["followers"].items()]
     table("", ("follower", "behind", "state"), rows)
     wanting = [tuple(w[c] for c in ("party", "order", "part", "state", "failure")) for w in now["erasures"]["wanting"]]
     if wanting:

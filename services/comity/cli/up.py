@@ -167,5 +167,6 @@ def _line(exchange: Exchange) -> str:
     behind = {name: f["lag"] for name, f in now["followers"].items() if f["lag"]}
     failed = [name for name, f in now["followers"].items() if f["failure"]]
     lag = ", ".join(f"{name} {lag} behind" for name, lag in behind.items()) or "nothing behind"
+    lag = lag if now["journal"]["end"] is not None else "[bold red]the log does not answer[/]"
     stands = f" · [bold red]{', '.join(failed)} stopped[/]" if failed else ""
     return f"journal {now['journal']['applied']} · {now['templates']} templates · {lag}{stands}"

@@ -13,7 +13,7 @@ ROLES_MAX = 8
 class JournalStatusOut(BaseModel):
     """How far the journal goes, and how much of it the ledger has applied."""
 
-    end: int
+    end: int | None = Field(description="Null while the log does not answer.")
     applied: int
     failure: str | None = Field(description="Why the ledger stands still; null where it follows.")
 
@@ -21,7 +21,7 @@ class JournalStatusOut(BaseModel):
 class FollowerOut(BaseModel):
     """One of those that follow the log."""
 
-    lag: int = Field(description="How many positions it has still to read.")
+    lag: int | None = Field(description="How many positions it has still to read; null while the log does not answer.")
     failure: str | None
     at: dict[str, int] = Field(description="By topic, the position that it reads next.")
 

@@ -10,11 +10,13 @@ from typing import Any
 from comity.acts.alarms import Alarm, Alarms
 from comity.domain.log import JOURNAL
 from comity.domain.posting import Agency
+from comity.errors import Unavailable
 from comity.ports import Candidates, EventLog, LedgerView
 from comity.projection.projector import Follows
 from comity.projection.watch import PositionWatch
 
 LOOK_SECONDS = 0.02
+AWAY = "log-away"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +67,13 @@ class Overview:
         return False
 
     def status(self, more: Sequence[Alarm] = ()) -> dict[str, Any]:
-        """Return every position and lag, what stands still and why, and the alarms, ``more`` of them first."""
+        """Return every position and lag, what stands still and why, and the alarms, ``more`` of them first.
+
+        While the log does not answer, its end and what hangs on that are None, and an alarm says so.
+        """
+        end, lags = self._ends()
         return {
-            "journal": {"end": self.log.end(JOURNAL), "applied": self.watch.position, "failure": self.watch.failure},
+            "journal": {"end": end, "applied": self.watch.position, "failure": self.watch.failure},
             "templates": len(self.gallery),
             "agencies": len(self.ledger.rows(Agency)),
             "alarms": [
@@ -75,7 +81,17 @@ class Overview:
                 for a in (*more, *self.alarms.all())
             ],
             "followers": {
-                name: {"lag": f.lag(), "failure": f.failure, "at": {str(s.topic): n for s, n in f.positions.items()}}
+                name: {"lag": lags.get(name), "failure": f.failure, "at": {str(s.topic): n for s, n in f.positions.items()}}
                 for name, f in self.followers.items()
             },
         }
+
+    def _ends(self) -> tuple[int | None, dict[str, int]]:
+        """Return the journal's end and how far each follower is behind; where the log does not answer, nothing, after one try."""
+        try:
+            end, lags = self.log.end(JOURNAL), {name: follower.lag() for name, follower in self.followers.items()}
+        except Unavailable as error:
+            self.alarms.sound(AWAY, f"The log does not answer: {error.message}", error.advice)
+            return None, {}
+        self.alarms.clear(AWAY)
+        return end, lags

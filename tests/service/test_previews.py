@@ -23,6 +23,17 @@ ASKED = {
 }  # fmt: skip
 
 
+def test_a_look_alone_is_entered_under_no_statute(house: House, registrar: TestClient) -> None:
+    """The journal says what was done: nobody named an order or a law."""
+    found = registrar.post("/v1/orders/find", json={"atn": "ATN-FOUND-BY-NOBODY"})
+    assert (found.status_code, found.json()) == (200, {"covers": [], "per_agency": {}})
+    assert registrar.post("/v1/orders/find", json={}).status_code == 400
+    (row, *_) = house.exchange.ledger.newest(Preview, 1)
+    event = from_entry(next(p.entry for p in read(house.exchange, JOURNAL) if p.position == row.entered)).event
+    assert isinstance(event, e.OrderPreviewed)
+    assert (event.what, event.statute) == ("find", "")
+
+
 def preview(web: TestClient, what: str = "seal", statute: str = "ny-cpl-160.50", **number: str) -> dict[str, Any]:
     answer = web.post("/v1/orders/preview", json={"what": what, "statute": statute, **number})
     assert answer.status_code == 200, answer.text

@@ -14,7 +14,7 @@ from comity.acts.indexes import Indexer
 from comity.acts.order import OrderReceipt, Orders
 from comity.acts.papers import Papers
 from comity.acts.preview import Asked, Covered, Previews
-from comity.acts.tokens import EXPUNGE, PROVISIONAL, SEAL, Clerk, Token
+from comity.acts.tokens import EXPUNGE, FIND, PROVISIONAL, SEAL, Clerk, Token
 from comity.domain import entries as e
 from comity.domain import provisional
 from comity.domain.ids import Ori, PartyId, UserId
@@ -96,6 +96,13 @@ class Seal:
         )
         issued = tokens.issue(self.previews.vault, token)
         return Preview(what, statute, mode, found.covers, per_agency, notes, issued, lapses_at)
+
+    def find(
+        self, numbers: Mapping[e.IndexKind, str], agency: Ori | None, *, party: PartyId, user: UserId, own: str | None = None
+    ) -> tuple[Covered, ...]:
+        """Return the records that a number finds, and where each stands; the look is entered, under no law. Raises as above."""
+        asked = Asked(FIND, "", provisional.MODE, self._named(numbers, agency), party, user, whose=agency)
+        return self.previews(asked, own).covers
 
     def days(self) -> tuple[date, date]:
         """Return the first and the last day that may be a provisional seal's last."""

@@ -19,6 +19,7 @@ from comity.wire import sealing
 TOKEN_KEY = "token/1"  # noqa: S105 - the vault's name for a key, no secret
 LASTS = timedelta(minutes=15)
 EXPUNGE, SEAL, PROVISIONAL = "expunge", "seal", "provisional"
+FIND = "find"  # a look alone, which no token presses
 CONTEXT = b"comity.v1/token"
 
 

@@ -82,8 +82,7 @@ def find(
     numbers = Numbers(booking, agency, court_case, atn)
     numbers.body()
     with connect(state(ctx), CLERK, party=court) as api:
-        shown = _preview(api, SEAL, _any_statute(api), numbers)["shown"]
-    found = {name: shown[name] for name in ("covers", "per_agency")}  # nobody named a statute, so none is said
+        found = api.post(f"{INTAKE}/orders/find", numbers.body())
     emit(state(ctx), found, lambda: _show_records("Records of this number", found["covers"]))
 
 
@@ -151,11 +150,6 @@ def _preview(api: Api, what: str, statute: str, numbers: Numbers, until: date | 
     day = {"until": until.isoformat()} if until else {}
     answer = api.post(f"{INTAKE}/orders/preview", {"what": what, "statute": statute, **numbers.body(), **day})
     return {"token": answer.pop("token"), "shown": answer}
-
-
-def _any_statute(api: Api) -> str:
-    """Return a statute that reaches police records: which records a number finds does not depend on it."""
-    return str(next(s["slug"] for s in api.get(f"{INTAKE}/statutes") if s["mode"]))
 
 
 def _press(api: Api, court: str, token: str, document: bytes | None) -> Done:

@@ -7,19 +7,35 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from comity.domain.entries import IndexKind
+from comity.domain.ids import Ori
 from comity.domain.policy import STATUTES
 from comity.intake.models import Number, OriText, Sent, Word, words
 
 
-class PreviewIn(Sent):
-    """The order that a clerk is about to enter: the statute, and a number to find the records by."""
+class NumbersIn(Sent):
+    """A number to find records by."""
 
-    what: Literal["seal", "provisional", "expunge"]
-    statute: Annotated[Word, words(*STATUTES)] = Field(examples=["wi-165.84"])
     booking_number: Number | None = Field(default=None, description="Name the agency too.")
     court_case: Number | None = None
     atn: Number | None = None
     agency: OriText | None = None
+
+    def by_kind(self) -> dict[IndexKind, str]:
+        """Return the numbers that were given."""
+        named = {IndexKind.BOOKING: self.booking_number, IndexKind.COURT_CASE: self.court_case, IndexKind.ATN: self.atn}
+        return {kind: number for kind, number in named.items() if number}
+
+    def whose(self) -> Ori | None:
+        """Return the agency that the booking number belongs to."""
+        return Ori(self.agency) if self.agency else None
+
+
+class PreviewIn(NumbersIn):
+    """The order that a clerk is about to enter: the statute, and a number to find the records by."""
+
+    what: Literal["seal", "provisional", "expunge"]
+    statute: Annotated[Word, words(*STATUTES)] = Field(examples=["wi-165.84"])
     until: date | None = Field(
         default=None,
         description="The last day of a provisional seal, a year ahead at most; it stands to that day's end in every time zone.",
@@ -37,6 +53,13 @@ class CoveredOut(BaseModel):
     named: bool = Field(
         description="Whether the order names it, or it bears the number; else it is kin to one that does: hidden, not destroyed."
     )
+
+
+class FoundOut(BaseModel):
+    """The records that a number finds, and where each stands."""
+
+    covers: list[CoveredOut]
+    per_agency: dict[str, int]
 
 
 class PreviewOut(BaseModel):

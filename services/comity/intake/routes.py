@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, File, Form, Request, Response, UploadFile
 
-from comity.domain import entries as e
+from comity.acts.preview import Covered
 from comity.domain import policy
-from comity.domain.ids import Ori
 from comity.domain.log import JOURNAL
 from comity.domain.posting import Lift, Suppression
 from comity.domain.roles import CLERK
@@ -19,7 +19,7 @@ from comity.intake import events, exchange, grants, machines, parties, records
 from comity.intake import models as m
 from comity.intake import orders as own_orders
 from comity.intake.events import receipt_of_order
-from comity.intake.order_models import CoveredOut, PreviewIn, PreviewOut
+from comity.intake.order_models import CoveredOut, FoundOut, NumbersIn, PreviewIn, PreviewOut
 from comity.intake.services import BASE, Services
 from comity.ports import Person
 from comity.web.once import Key, again, made
@@ -47,35 +47,34 @@ def preview_order(sent: PreviewIn, person: Clerk, services: Services, key: Key) 
     number that is not here (yet) is possible: it will cover the record should it come. The same again under its key is the same
     look, judged anew.
     """
-    named = {
-        e.IndexKind.BOOKING: sent.booking_number,
-        e.IndexKind.COURT_CASE: sent.court_case,
-        e.IndexKind.ATN: sent.atn,
-    }
-    numbers = {kind: number for kind, number in named.items() if number}
-    agency = Ori(sent.agency) if sent.agency else None
     with services.once(key, person, "previews", sent.model_dump_json()) as claim:
         look = partial(services.seal.preview, party=person.party, user=person.user_id, own=claim.id())
-        shown = look(sent.what, sent.statute, numbers, agency, until=sent.until)
+        shown = look(sent.what, sent.statute, sent.by_kind(), sent.whose(), until=sent.until)
     return PreviewOut(
         what=shown.what,
         statute=shown.statute,
         mode=shown.mode,
-        covers=[
-            CoveredOut(
-                record_id=c.record_id,
-                owner=c.owner,
-                record_class=c.record_class,
-                state=c.state,
-                named=c.named,
-            )
-            for c in shown.covers
-        ],
+        covers=_covers(shown.covers),
         per_agency=dict(shown.per_agency),
         notes=list(shown.notes),
         lapses_at=shown.lapses_at,
         token=shown.token,
     )
+
+
+@orders.post("/orders/find", responses=documented(401, 403, 409, 429), summary="See which records a number finds")
+def find_records(sent: NumbersIn, person: Clerk, services: Services, key: Key) -> FoundOut:
+    """Show the records that a number finds, and where each stands; that I looked is entered, and no order."""
+    with services.once(key, person, "finds", sent.model_dump_json()) as claim:
+        found = services.seal.find(sent.by_kind(), sent.whose(), party=person.party, user=person.user_id, own=claim.id())
+    return FoundOut(covers=_covers(found), per_agency=dict(Counter(c.owner for c in found)))
+
+
+def _covers(covers: Sequence[Covered]) -> list[CoveredOut]:
+    return [
+        CoveredOut(record_id=c.record_id, owner=c.owner, record_class=c.record_class, state=c.state, named=c.named)
+        for c in covers
+    ]
 
 
 @orders.post(

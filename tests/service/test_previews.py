@@ -14,6 +14,7 @@ from comity.domain.ids import PreviewId, preview_key
 from comity.domain.log import JOURNAL
 from comity.domain.posting import Preview, Suppression
 from comity.errors import NotAppended
+from comity.reads.orders import NEVER, NOTHING_YET
 from comity.wire import sealing
 from comity.wire.envelope import from_entry
 from exchange import read
@@ -115,8 +116,20 @@ def test_an_agencys_number_is_nothing_to_another_agencys_order(house: House) -> 
     assert not any("should it come" in note for note in shown["notes"]), "an order that can never cover anything"
     assert any("should it come" in note for note in preview(clerk, booking_number="OWN-7", agency=MADISON)["notes"])
     assert any("should it come" in note for note in preview(house.intake(COURT, "clerk"), atn="ATN-NONE")["notes"])
-    press(clerk, shown)
+    receipt = press(clerk, shown)
     assert found(house, MILWAUKEE, photograph(7, 2))
+    held = clerk.get(f"/v1/orders/{MADISON}/{receipt['event_id']}").json()
+    assert (held["covered"], held["state"]) == (NEVER, "stands")
+
+
+def test_an_agency_beside_a_number_that_is_no_bookings_says_nothing_of_it(house: House) -> None:
+    """The desk's form keeps the agency's field, whatever the order is for."""
+    clerk = house.intake(MADISON, "clerk")
+    shown = preview(clerk, court_case="26CF-BESIDE", agency=MILWAUKEE)
+    assert not any("another agency's" in note for note in shown["notes"])
+    assert any("should it come" in note for note in shown["notes"])
+    receipt = press(clerk, shown)
+    assert clerk.get(f"/v1/orders/{MADISON}/{receipt['event_id']}").json()["covered"] == NOTHING_YET
 
 
 def test_a_look_is_entered_with_what_was_shown_and_by_whom(house: House) -> None:

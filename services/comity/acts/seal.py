@@ -77,7 +77,8 @@ class Seal:
         with the reason, or the party enters no orders.
         """
         mode, lapses_at = _mode(what, statute), self._lapse(what, until)
-        asked = Asked(what, statute, mode, self._named(numbers, agency), party, user, whose=agency, lapses_at=lapses_at)
+        whose = _whose(numbers, agency)
+        asked = Asked(what, statute, mode, self._named(numbers, agency), party, user, whose=whose, lapses_at=lapses_at)
         found = self.previews(asked, own)
         notes, per_agency = (*_notes(what, found.covers), *found.notes), Counter(c.owner for c in found.covers)
         if what == SEAL and (becomes := destruction(statute)):
@@ -101,7 +102,7 @@ class Seal:
         self, numbers: Mapping[e.IndexKind, str], agency: Ori | None, *, party: PartyId, user: UserId, own: str | None = None
     ) -> tuple[Covered, ...]:
         """Return the records that a number finds, and where each stands; the look is entered, under no law. Raises as above."""
-        asked = Asked(FIND, "", provisional.MODE, self._named(numbers, agency), party, user, whose=agency)
+        asked = Asked(FIND, "", provisional.MODE, self._named(numbers, agency), party, user, whose=_whose(numbers, agency))
         return self.previews(asked, own).covers
 
     def days(self) -> tuple[date, date]:
@@ -181,6 +182,11 @@ class Seal:
         if token.lapses_at is not None:
             return e.RecordsProvisionallySealed(token.order_id, token.statute, *common, digest, token.clerk.user, numbers)
         return e.RecordsSealed(token.order_id, token.mode, token.statute, *common, digest, token.clerk.user, numbers)
+
+
+def _whose(numbers: Mapping[e.IndexKind, str], agency: Ori | None) -> Ori | None:
+    """Return the agency that the booking number belongs to; None for other numbers, which are nobody's own."""
+    return agency if numbers.get(e.IndexKind.BOOKING, "").strip() else None
 
 
 def _typed(numbers: Mapping[e.IndexKind, str], agency: Ori | None) -> dict[str, str]:

@@ -41,7 +41,7 @@ def of_receipt(receipt: Receipt, numbers: Mapping[str, str]) -> dict[str, Any]:
         "sha256": receipt.sha256.hex(),
         "covers": dict(receipt.covers.named),
         "covers_kin": dict(receipt.covers.kin),
-        "covered": receipt.covered(),
+        "covered": receipt.covered(numbers),
         "hidden_with_it": receipt.hidden_with_it(),
         "erasure": receipt.erasure or None,
         "certificates": [of_certificate(one) for one in receipt.certificates],

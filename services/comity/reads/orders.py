@@ -30,6 +30,7 @@ KIND_NAMES = {SEALS: "Seal", PROVISIONAL: "Provisional seal", EXPUNGES: "Expunge
 OWN_ALONE = "An agency's order binds its own records alone; what other agencies hold takes a court's order."
 OWNER_SEARCHES = "The agency that holds a record goes on finding it under this mode; nobody else does."
 NOTHING_YET, NOTHING = "No record here yet. It will cover those that come.", "No record."
+NEVER = "No record, now or later: the booking number is another agency's."
 DUE = "Its day to lapse has come. It stands until the exchange's clock has confirmed that, ten minutes at least."
 
 
@@ -129,9 +130,15 @@ class Receipt:
     erasure: str  # how far its erasure is proven; empty for an order that destroys nothing
     certificates: tuple[e.ErasureCertified, ...]
 
-    def covered(self, party: Callable[[str], str] = str) -> str:
-        """Return what it covers by itself, per agency: an order that ended covers nothing that comes."""
-        return _counted(self.covers.named, party) or (NOTHING_YET if self.order.ended is None else NOTHING)
+    def covered(self, numbers: Mapping[str, str], party: Callable[[str], str] = str) -> str:
+        """Return what it covers by itself, per agency: an order that ended covers nothing that comes.
+
+        ``numbers``: as they were typed; an agency's order for another agency's booking alone never covers anything.
+        """
+        if (counted := _counted(self.covers.named, party)) or self.order.ended is not None:
+            return counted or NOTHING
+        own = self.order.owner_only
+        return NEVER if own and set(numbers) == {"booking", "agency"} and numbers["agency"] != own else NOTHING_YET
 
     def hidden_with_it(self, party: Callable[[str], str] = str) -> str:
         """Return what is hidden because it is kin to that, per agency; empty where nothing is."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from builders import photograph
+from comity.adapters import sqlite_file
 from comity.adapters.sqlite_log import SqliteLog
 from comity.bootstrap import Exchange
 from comity.domain.ids import RecordId
@@ -112,3 +114,13 @@ def test_an_older_log_beside_a_newer_write_ahead_file_is_told_and_is_whole_witho
         (home / f"log.db{suffix}").unlink()
     with closing(SqliteLog(home / "log.db")) as log:
         assert log.end(JOURNAL) < end
+
+
+def test_a_first_opening_that_was_killed_goes_on_at_the_next(tmp_path: Path) -> None:
+    """It had made the tables and counted no opening yet: nothing of that is of two ages."""
+    with closing(sqlite_file.connect(tmp_path / "log.db", 5)) as killed:
+        sqlite_file.write_ahead(killed, time.monotonic() + 5)
+        sqlite_file.make(killed)
+        assert (tmp_path / "log.db-wal").stat().st_size
+        with closing(SqliteLog(tmp_path / "log.db")) as log:  # beside it, too, where another process is just as far
+            assert log.end(JOURNAL) == 0

@@ -192,8 +192,8 @@ class ListLog:
     def end(self, stream: Stream) -> int:
         return len(self.held(stream))
 
-    def settle(self, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float) -> bool:
-        del topic, keys, timeout_seconds
+    def settle(self, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float, reading_seconds: float = 0.0) -> bool:
+        del topic, keys, timeout_seconds, reading_seconds
         return True
 
     def identity(self, topic: Topic) -> str:

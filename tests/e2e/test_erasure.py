@@ -16,6 +16,7 @@ from comity.domain.ids import OrderId, RecordId, record_key
 from comity.domain.log import Topic
 from comity.domain.posting import Certificate, Record, Suppression
 from comity.duties.purge import certify, rejected
+from comity.duties.purge.destroy import READING_SECONDS
 from comity.duties.scan import Scanned, scan
 from comity.ports import Picture
 from erased import certificates, enrolled, kept_of, pieces_of, until
@@ -266,13 +267,20 @@ def test_the_sweep_goes_on_until_old_values_of_the_log_are_seen_to_be_gone(
         enrol(exchange, "A-1", 1, 1, owner=A)
         settle(exchange)
         gone = exchange.log.settle
-        monkeypatch.setattr(exchange.log, "settle", lambda *args, **how: gone(*args, **how) and False)
+        read: list[float] = []
+
+        def not_yet(*args: Any, reading_seconds: float, **how: Any) -> bool:  # noqa: ANN401  # as the log has it
+            read.append(reading_seconds)
+            return gone(*args, **how) and False
+
+        monkeypatch.setattr(exchange.log, "settle", not_yet)
         order(exchange, "expunge", BOOKED, A)
         settle(exchange)
         for _ in range(2):  # twice the same: said once
             swept = exchange.purge.sweep()
             assert (swept.jobs, swept.found) == (1, 0)
         assert "compaction of" in str(exchange.followers["erasure"].failure)
+        assert (read[0], read[-1]) == (0, READING_SECONDS)  # a night has time to read a whole topic, a first certificate has not
         monkeypatch.setattr(exchange.log, "settle", gone)
         exchange.purge.sweep()
         told = [(c.scope, any("not seen yet" in what for what in c.not_scanned)) for c in certificates(exchange)]

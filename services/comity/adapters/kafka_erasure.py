@@ -7,7 +7,8 @@ replaced segment for ``file.delete.delay.ms`` more, which is waited for. The era
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from comity.adapters import log_rules
@@ -23,43 +24,68 @@ POLL_SECONDS = 0.5
 ENTRIES_MAX = 500
 
 
-def settle(log: KafkaLog, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float) -> bool:
+class Patience:
+    """How long is waited for compaction, and how long the reading may take beside: a topic is as long as all its bookings."""
+
+    def __init__(self, waiting_seconds: float, reading_seconds: float = 0.0) -> None:
+        self.deadline, self._reading = time.monotonic() + waiting_seconds, reading_seconds
+
+    @property
+    def left(self) -> float:
+        """Return for how long may be waited."""
+        return self.deadline - time.monotonic()
+
+    @contextmanager
+    def reading(self) -> Iterator[float]:
+        """Give until when may be read; what it took of its own time is not taken off the waiting."""
+        began = time.monotonic()
+        try:
+            yield self.deadline + self._reading
+        finally:
+            took = min(time.monotonic() - began, self._reading)
+            self._reading -= took
+            self.deadline += took
+
+
+def settle(log: KafkaLog, topic: Topic, keys: Collection[bytes], patience: Patience) -> bool:
     """Return True once no value of these keys comes from the log any more; False where one stands or the time ran out."""
-    deadline, wanted = time.monotonic() + timeout_seconds, set(keys)
+    wanted = set(keys)
     try:
-        found = {stream: _oldest_value(log, stream, wanted, 0, deadline) for stream in log.streams(topic)} if wanted else {}
+        found = {stream: _oldest_value(log, stream, wanted, 0, patience) for stream in log.streams(topic)} if wanted else {}
         kept = {key for stream, (_, standing) in found.items() for key in standing if _is_own(stream, key)}
-        gone = [_settled(log, stream, wanted - kept, deadline) for stream, (first, _) in found.items() if first is not None]
-        time.sleep(max(0.0, min(log.file_delete_seconds, deadline - time.monotonic())))
+        gone = [_settled(log, stream, wanted - kept, patience) for stream, (first, _) in found.items() if first is not None]
+        time.sleep(max(0.0, min(log.file_delete_seconds, patience.left)))
     except Unavailable:
         return False
-    return all(gone) and not kept and time.monotonic() < deadline
+    return all(gone) and not kept and patience.left > 0
 
 
 def _is_own(stream: Stream, key: bytes) -> bool:
     return log_rules.stream_of(stream.topic, key) == stream
 
 
-def _settled(log: KafkaLog, stream: Stream, keys: set[bytes], deadline: float) -> bool:
+def _settled(log: KafkaLog, stream: Stream, keys: set[bytes], patience: Patience) -> bool:
     """Let the stream's segments roll until no value of these keys comes any more; False where one stands in its own stream.
 
     A foreign producer may have put it into another stream, which the key's own tombstone does not reach: it gets one there.
     """
     wait = ROUND_SECONDS_MIN
-    first, standing = _oldest_value(log, stream, keys, 0, deadline)
+    first, standing = _oldest_value(log, stream, keys, 0, patience)
     while first is not None and not any(_is_own(stream, key) for key in standing):
-        if time.monotonic() + wait > deadline:
+        if wait > patience.left:
             return False
         # The active segment is never compacted. The same tombstone once more changes nothing and lets it roll.
         for key in standing or {min(keys)}:
-            log.append(stream.topic, Entry(key, None), timeout_seconds=deadline - time.monotonic(), stream=stream)
+            log.append(stream.topic, Entry(key, None), timeout_seconds=patience.left, stream=stream)
         time.sleep(wait)
-        first, standing = _oldest_value(log, stream, keys, first, deadline)
+        first, standing = _oldest_value(log, stream, keys, first, patience)
         wait = min(2 * wait, ROUND_SECONDS_MAX)
     return not standing
 
 
-def _oldest_value(log: KafkaLog, stream: Stream, keys: set[bytes], start: int, deadline: float) -> tuple[int | None, set[bytes]]:
+def _oldest_value(
+    log: KafkaLog, stream: Stream, keys: set[bytes], start: int, patience: Patience
+) -> tuple[int | None, set[bytes]]:
     """Return the position of the oldest value of these keys from ``start`` on, and those whose newest entry is a value.
 
     Raises Unavailable where the stream could not be read to its end in time.
@@ -67,7 +93,7 @@ def _oldest_value(log: KafkaLog, stream: Stream, keys: set[bytes], start: int, d
     first: int | None = None
     standing: set[bytes] = set()
     at, end = start, log.end(stream)
-    with log.open_all({stream: start}) as reader:  # what was aborted lies in the files as well
+    with patience.reading() as deadline, log.open_all({stream: start}) as reader:  # what was aborted lies in the files as well
         while at < end:
             if time.monotonic() > deadline:
                 raise Unavailable("the stream is too long to be read in this time", advice="Allow more time.")

@@ -18,7 +18,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka import errors as kafka_errors
 
 from comity.adapters import kafka_topics, log_rules
-from comity.adapters.kafka_erasure import settle
+from comity.adapters.kafka_erasure import Patience, settle
 from comity.adapters.kafka_lenient import CLOSING_SOCKETS, build, header
 from comity.adapters.kafka_lookout import Lookout, Transactions
 from comity.adapters.kafka_producer import ASK_SECONDS_MAX, Producer
@@ -135,13 +135,14 @@ class KafkaLog:
         self._seen.appended(stream, self._names[stream].topic, metadata.offset, before)
         return Placed(entry, stream, metadata.offset, metadata.timestamp)
 
-    def settle(self, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float) -> bool:
+    def settle(self, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float, reading_seconds: float = 0.0) -> bool:
         """Push compaction along after tombstones; True once the log returns no value of these keys and could delete its files.
 
         It reads the topic from its beginning and appends a tombstone again until the segments roll: seconds where compaction is
-        fast, hours with production's settings, so False means "ask again later".
+        fast, hours with production's settings, so False means "ask again later". What the reading alone takes is given on top,
+        up to ``reading_seconds``.
         """
-        return topic.compacted and settle(self, topic, keys, timeout_seconds=timeout_seconds)
+        return topic.compacted and settle(self, topic, keys, Patience(timeout_seconds, reading_seconds))
 
     def open(self, starts: Mapping[Stream, int]) -> AbstractContextManager[KafkaReader]:
         """Open a reader at these positions, on connections of its own; close it by leaving the context."""

@@ -106,7 +106,9 @@ def make(connection: sqlite3.Connection) -> uuid.UUID:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {FORMAT}")
             connection.execute("INSERT INTO about VALUES (?)", (str(uuid.uuid4()),))
-            connection.execute("INSERT INTO opened VALUES (0)")  # as each stream says: who is killed before ``opened`` left one age
+            connection.execute(
+                "INSERT INTO opened VALUES (0)"
+            )  # as each stream says: who is killed before ``opened`` left one age
         _recognise(connection)
         connection.executemany(
             "INSERT OR IGNORE INTO streams (topic, partition) VALUES (?, ?)",

@@ -113,7 +113,14 @@ class SqliteLog:
             self._news.notify_all()
         return placed
 
-    def settle(self, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float) -> bool:
+    def settle(
+        self,
+        topic: Topic,
+        keys: Collection[bytes],
+        *,
+        timeout_seconds: float,
+        reading_seconds: float = 0.0,  # noqa: ARG002  # nothing is read: what stands is asked for by key
+    ) -> bool:
         """Move the zeroed pages into the file and empty the write-ahead file, waiting for readers up to ``timeout_seconds``.
 
         True when no value of these keys is left in the file or beside it; False where one still has one, or a reader held on.

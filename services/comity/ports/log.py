@@ -45,11 +45,12 @@ class EventLog(Protocol):
         """Return the stream's next position: for readiness and lag only, never for safety."""
         ...
 
-    def settle(self, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float) -> bool:
+    def settle(self, topic: Topic, keys: Collection[bytes], *, timeout_seconds: float, reading_seconds: float = 0.0) -> bool:
         """Push compaction along after tombstones; True once these keys' old values are gone as far as the engine can tell.
 
         Foreign producers choose streams as they like, so every stream is looked at, and what lies in another than the key's own
-        is taken out there. All keys cost little more than one: a stream is read once for all of them.
+        is taken out there. All keys cost little more than one: a stream is read once for all of them. Reading may take
+        ``reading_seconds`` beside: a broker's topic is as long as all its bookings.
         """
         ...
 

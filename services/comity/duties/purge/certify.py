@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from comity.domain.log import Stream
-from comity.duties.purge.destroy import Destroyer
+from comity.duties.purge.destroy import READING_SECONDS, Destroyer
 from comity.duties.purge.jobs import Job, Jobs
 from comity.duties.purge.needles import Haystack
 from comity.duties.purge.notary import DIRECTED, SWEEP, Notary, bears_templates, share, sought
@@ -120,8 +120,8 @@ class Certifier:
         return self._haystack.apart(jobs)
 
     def unsettled(self, jobs: Sequence[Job]) -> tuple[str, ...]:
-        """Return where the log's old values could not be seen to be gone yet: brokers may take hours."""
-        return self._destroy.unsettled(sorted({record for job in jobs for record in job.records}))
+        """Return where the log's old values could not be seen to be gone yet. Reading may take half a night."""
+        return self._destroy.unsettled(sorted({record for job in jobs for record in job.records}), READING_SECONDS)
 
     def _stood(self, job: Job) -> Phase:
         """Return where a job stands by the journal, at start."""

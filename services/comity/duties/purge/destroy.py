@@ -14,6 +14,7 @@ from comity.domain.posting import Index
 from comity.duties.purge import rejected
 from comity.ports import Candidates, EventLog, LedgerView, PhotoStore, TemplateStore
 
+READING_SECONDS = 6 * 3600.0  # of a night, in which a topic of a million bookings is read
 SETTLE_SECONDS = 30.0  # how long compaction may take before the certificate says that it was not seen
 ERASED = (Topic.ENROLMENTS, Topic.TEMPLATES)
 
@@ -56,8 +57,9 @@ class Destroyer:
         for search in copies(self.ledger, self.photos, self.probes, record):
             self.probes.destroy(search)
 
-    def unsettled(self, records: Sequence[RecordId]) -> tuple[str, ...]:
-        """Push compaction along, and return where old values could not be seen to be gone."""
+    def unsettled(self, records: Sequence[RecordId], reading_seconds: float = 0.0) -> tuple[str, ...]:
+        """Push compaction along, and return where old values could not be seen to be gone; reading may take longer beside."""
         keys = [record.encode() for record in records]
-        settled = [topic for topic in ERASED if self.log.settle(topic, keys, timeout_seconds=SETTLE_SECONDS)]
+        patience = {"timeout_seconds": SETTLE_SECONDS, "reading_seconds": reading_seconds}
+        settled = [topic for topic in ERASED if self.log.settle(topic, keys, **patience)]
         return tuple(f"compaction of {topic} not seen yet" for topic in ERASED if topic not in settled)

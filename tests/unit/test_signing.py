@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey
 
+from comity.adapters.keyring import FolderKeyring
+from comity.errors import Halted
 from comity.wire import signing
 from comity.wire.signing import BadSignature, OtherExchange, SigningKey
 
@@ -282,6 +285,25 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     path.chmod(0o640)
     with pytest.raises(ValueError, match="others may read"):
         SigningKey.load(path)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda pem: pem.chmod(0o644), lambda pem: pem.write_bytes(b""), lambda pem: pem.write_text("no key")]
+)
+def test_a_file_that_is_no_use_as_a_key_is_told_with_the_way_out(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
+    """A copy that is put back under another umask is open to others: a start or a press says so, and no more than so."""
+    keyring = FolderKeyring(tmp_path)
+    key = keyring.issue("court-1")
+    spoil(tmp_path / "court-1.pem")
+    for use in (keyring.signer, keyring.issue):
+        with pytest.raises(Halted, match=r"keys/court-1\.pem") as told:
+            use("court-1")
+        assert "chmod 600" in (told.value.advice or "")
+        assert str(tmp_path) not in told.value.message
+    assert keyring.lost() == ("court-1",)
+    (tmp_path / "court-1.pem").unlink()
+    key.save(tmp_path / "court-1.pem")
+    assert keyring.lost() == ()
 
 
 def test_a_key_shows_itself_to_nobody() -> None:

@@ -26,8 +26,9 @@ class KeysHeld(Protocol):
 def look_at_keys(keyring: KeysHeld, ledger: LedgerView, alarms: Alarms) -> None:
     """Sound an alarm for each signing key that is gone, and for a new one of the exchange itself."""
     for party in keyring.lost():
-        what = f"keys/{party}.pem is gone or older: the key that was made here for {party} is not held here any more."
-        alarms.sound(f"key of {party}", what, "Put it back from its copy; else register another key and revoke this one.")
+        what = f"keys/{party}.pem is gone, older, no key or open to others: nothing is signed with the key made here for {party}."
+        advice = "Put it back from its copy, with chmod 600; else register another key and revoke this one."
+        alarms.sound(f"key of {party}", what, advice)
     if replaces(ledger, keyring.issue(EXCHANGE)):
         what = "keys/exchange.pem was gone or another's, so the exchange signs with a new key."
         alarms.sound("key of exchange", what, "If the old file may be in other hands, revoke its key.")

@@ -111,7 +111,7 @@ def ask(page: Page, probe: bytes, purpose: str = "Investigation of a serious cri
 
 def preview(page: Page, booking: str, agency: str, law: str = "California Penal Code 851.91", what: str = "Seal") -> None:
     page.goto("/desk/orders")
-    page.get_by_role("radio", name=re.compile(f"^{what}")).check()
+    page.get_by_role("radio", name=re.compile(f"^{what} (?!provisionally)")).check()
     page.get_by_label("Booking number").fill(booking)
     page.get_by_label("Agency that booked (ORI)").fill(agency)
     page.get_by_role("radio", name=law).check()

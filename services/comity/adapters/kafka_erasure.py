@@ -7,7 +7,7 @@ replaced segment for ``file.delete.delay.ms`` more, which is waited for. The era
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,7 @@ def settle(log: KafkaLog, topic: Topic, keys: Collection[bytes], patience: Patie
     wanted = set(keys)
     try:
         found = {stream: _oldest_value(log, stream, wanted, 0, patience) for stream in log.streams(topic)} if wanted else {}
-        kept = {key for stream, (_, standing) in found.items() for key in standing if _is_own(stream, key)}
+        kept = {key for stream, (_, standing) in found.items() for key in _kept(log, stream, standing, patience)}
         gone = [_settled(log, stream, wanted - kept, patience) for stream, (first, _) in found.items() if first is not None]
         time.sleep(max(0.0, min(log.file_delete_seconds, patience.left)))
     except Unavailable:
@@ -60,8 +60,19 @@ def settle(log: KafkaLog, topic: Topic, keys: Collection[bytes], patience: Patie
     return all(gone) and not kept and patience.left > 0
 
 
-def _is_own(stream: Stream, key: bytes) -> bool:
-    return log_rules.stream_of(stream.topic, key) == stream
+def _kept(log: KafkaLog, stream: Stream, standing: Mapping[bytes, int], patience: Patience) -> set[bytes]:
+    """Return the keys whose value stands in their own stream: for every reader, so not what a transaction took back."""
+    own = {key: at for key, at in standing.items() if log_rules.stream_of(stream.topic, key) == stream}
+    return {key for key, at in own.items() if _is_committed(log, stream, at, patience)}
+
+
+def _is_committed(log: KafkaLog, stream: Stream, at: int, patience: Patience) -> bool:
+    """Say whether readers meet an entry, or may yet: behind a transaction that is open nothing comes."""
+    with log.open({stream: at}) as reader:
+        while patience.left > 0:
+            for batch in reader.poll(timeout_seconds=POLL_SECONDS, entries_max=1).values():
+                return any(placed.position == at for placed in batch.entries)
+    return True
 
 
 def _settled(log: KafkaLog, stream: Stream, keys: set[bytes], patience: Patience) -> bool:
@@ -71,7 +82,7 @@ def _settled(log: KafkaLog, stream: Stream, keys: set[bytes], patience: Patience
     """
     wait = ROUND_SECONDS_MIN
     first, standing = _oldest_value(log, stream, keys, 0, patience)
-    while first is not None and not any(_is_own(stream, key) for key in standing):
+    while first is not None and not _kept(log, stream, standing, patience):
         if wait > patience.left:
             return False
         # The active segment is never compacted. The same tombstone once more changes nothing and lets it roll.
@@ -85,13 +96,13 @@ def _settled(log: KafkaLog, stream: Stream, keys: set[bytes], patience: Patience
 
 def _oldest_value(
     log: KafkaLog, stream: Stream, keys: set[bytes], start: int, patience: Patience
-) -> tuple[int | None, set[bytes]]:
-    """Return the position of the oldest value of these keys from ``start`` on, and those whose newest entry is a value.
+) -> tuple[int | None, dict[bytes, int]]:
+    """Return where the oldest value of these keys stands from ``start`` on, and the places of those that are their keys' newest.
 
     Raises Unavailable where the stream could not be read to its end in time.
     """
     first: int | None = None
-    standing: set[bytes] = set()
+    standing: dict[bytes, int] = {}
     at, end = start, log.end(stream)
     with patience.reading() as deadline, log.open_all({stream: start}) as reader:  # what was aborted lies in the files as well
         while at < end:
@@ -104,13 +115,13 @@ def _oldest_value(
     return first, standing
 
 
-def _noted(placed: Placed, keys: set[bytes], standing: set[bytes], first: int | None) -> int | None:
+def _noted(placed: Placed, keys: set[bytes], standing: dict[bytes, int], first: int | None) -> int | None:
     """Note whether an entry of one of these keys is a value, and return the oldest value's position so far."""
     key = placed.entry.key
     if key is None or key not in keys:
         return first
     if placed.entry.value is None:
-        standing.discard(key)
+        standing.pop(key, None)
         return first
-    standing.add(key)
+    standing[key] = placed.position
     return placed.position if first is None else first

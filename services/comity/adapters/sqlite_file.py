@@ -106,9 +106,8 @@ def make(connection: sqlite3.Connection) -> uuid.UUID:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {FORMAT}")
             connection.execute("INSERT INTO about VALUES (?)", (str(uuid.uuid4()),))
-            connection.execute(
-                "INSERT INTO opened VALUES (0)"
-            )  # as each stream says: who is killed before ``opened`` left one age
+            # As each stream says: a file whose first opening was killed is of one age.
+            connection.execute("INSERT INTO opened VALUES (0)")
         _recognise(connection)
         connection.executemany(
             "INSERT OR IGNORE INTO streams (topic, partition) VALUES (?, ?)",

@@ -225,6 +225,17 @@ def test_a_report_whose_first_line_a_crash_cut_is_gone_on_with(cli: Cli, export:
     assert cli.json("import", export, code=2)["sent"] == 0
 
 
+@pytest.mark.parametrize("spoilt", [{"record_id": "../grants"}, {"record_id": None}, {"receipt": None}, {"receipt": {}}])
+def test_a_line_of_a_report_that_names_no_receipt_is_passed_over(cli: Cli, export: Path, spoilt: dict[str, object]) -> None:
+    """By hand, or by a disk: its row is sent again, and what it names reaches no other route."""
+    report = Path(cli.json("import", export, code=2)["report"])
+    lines = [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()]
+    kept = [lines[0], *(line | spoilt for line in lines if line.get("state") == "sent")]
+    report.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+    said = cli.json("import", export, code=2)
+    assert (said["sent"], said["skipped"]) == (len(kept) - 1, 0)
+
+
 def test_a_photograph_that_was_replaced_after_its_rejection_is_sent_again(cli: Cli, export: Path) -> None:
     """Its advice says so: "Send a photograph with the whole face …"; the row's own words stay the same."""
     assert cli.json("import", export, code=2)["rejected"] == {"no-face": 1}

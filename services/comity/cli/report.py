@@ -9,6 +9,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, Self
@@ -19,6 +21,7 @@ KIND = "comity-import/1"
 HEADER = f'{{"report": "{KIND}"'
 LINE_CHARS_MAX = 16 * 1024
 SENT, TAKEN, REJECTED, SUPPRESSED = "sent", "admitted", "rejected", "suppressed"
+_RECORD = re.compile(r"[0-9a-f]{1,64}")  # it stands in a path
 DONE = (TAKEN, REJECTED, SUPPRESSED)
 
 
@@ -104,7 +107,7 @@ class Report:
             return
         if said.get("report") == KIND and said.get("home") != home:
             raise Conflict("This report belongs to an import into another home.", advice="Name another with --report.")
-        if isinstance(row := said.get("row"), str):
+        if isinstance(row := said.get("row"), str) and _is_whole(said):
             self._remember(row, said)
 
     def _remember(self, row: str, said: dict[str, Any]) -> None:
@@ -114,6 +117,15 @@ class Report:
     def _write(self, line: dict[str, object]) -> None:
         self._file.write(json.dumps(line, ensure_ascii=True) + "\n")
         self._file.flush()
+
+
+def _is_whole(said: Mapping[str, Any]) -> bool:
+    """Say whether a line that tells of a row sent can be asked after; else the row is sent again, and the first one counts."""
+    if said.get("state") != SENT:
+        return True
+    receipt = said.get("receipt")
+    named = _RECORD.fullmatch(str(said.get("record_id"))) is not None
+    return named and isinstance(receipt, dict) and {"partition", "position", "sha256"} <= receipt.keys()
 
 
 def _no_report(path: Path) -> InvalidInput:

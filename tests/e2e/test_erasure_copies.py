@@ -9,6 +9,7 @@ import pytest
 from builders import photograph
 from comity.domain.entries import IndexKind
 from comity.duties.purge import certify
+from comity.duties.purge.jobs import TEMPLATE, Job, pieces_of
 from erased import certificates, enrolled, kept_of, until
 from exchange import RememberedFaces, enrol, holding, order, running, search, settle
 from journals import A
@@ -83,6 +84,13 @@ def test_a_template_that_another_record_holds_as_well_is_told_apart_and_goes_wit
             assert any("other records hold as well" in what for what in certificate.not_scanned)
             assert "template" not in {sought.kind for sought in certificate.sought}
         assert set(kept_of(exchange, second[0])) >= {"key", "memory", "store"}
+        said, name = len(certificates(exchange)), certificates(exchange)[0].order
+        alone = {first[0]: {TEMPLATE: pieces_of(TEMPLATE, [template.tobytes()])}}
+        job = Job("nothing-of-its-own", name, 0, 9, (first[0],), (A,), needles=alone)
+        exchange.purge.jobs.keep(job)
+        exchange.purge.certifier.take([job])
+        settle(exchange)
+        assert len(certificates(exchange)) == said, "nothing to look for, no certificate"
         order(exchange, "expunge", {IndexKind.BOOKING: "A-2"}, A)
         settle(exchange)
         assert exchange.purge.sweep().found == 0

@@ -165,17 +165,19 @@ class Certifier:
             held = [whole for job in jobs if (whole := self.prepared(job)) is not None]
             unsettled = self.destroy(held)
             ready = [job for job in held if job.by_kind]
-            self._set_aside(jobs, ready)
+            self.set_aside(jobs, ready)
             if not ready:
                 return
-            ready, scanned = self._look(ready)
+            looked_at, scanned = self._look(ready)
+            ready = [job for job in looked_at if job.by_kind]  # of some, others hold all that was looked for
+            self.set_aside(looked_at, ready)
         except Exception as error:  # noqa: BLE001 - logged and told in the status, whatever it is
             self._failed(jobs, error)
             return
         for job in ready:
             self._enter(job, share(job, scanned), unsettled)
 
-    def _set_aside(self, jobs: Sequence[Job], ready: Sequence[Job]) -> None:
+    def set_aside(self, jobs: Sequence[Job], ready: Sequence[Job]) -> None:
         """Certify nothing where there was nothing to look for: the bytes went with another order, or never lay here."""
         names = {job.name for job in ready}
         for job in jobs:

@@ -90,7 +90,9 @@ class Sweeper:
             unsettled = self._certifier.unsettled(jobs)
             scanned = scan(self._roots, sought(jobs), self._stop)
             if bears_templates(scanned):
-                jobs = self._certifier.apart(jobs)
+                looked_at = self._certifier.apart(jobs)
+                jobs = [job for job in looked_at if job.by_kind]
+                self._certifier.set_aside(looked_at, jobs)
                 scanned = scan(self._roots, sought(jobs), self._stop)
             found = sum(self._certified(job, share(job, scanned), unsettled) > 0 for job in jobs)
             return Swept(len(jobs), scanned.files, scanned.bytes, found)

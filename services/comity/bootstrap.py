@@ -315,7 +315,8 @@ class Exchange:
         self.stop()
 
     def _follow_ledger(self) -> None:
-        self._begin(Follower("ledger", self.log, self.projection.starts, self.projection.apply, self.watch.fail))
+        starts, apply = self.projection.starts, self.projection.apply
+        self._begin(Follower("ledger", self.log, starts, apply, self.watch.fail, urgent=True))
 
     def _follow_gallery(self) -> None:
         self._begin(Follower(gallery.NAME, self.log, self.gallery_projection.starts, self.gallery_projection.apply))

@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,13 +40,12 @@ def main() -> None:
         entry = searched(exchange, records)
         raw = exchange.journal.entry(entry, key=entry.search_id)
         bare, released, searches = [], [], []
-        proposal = Proposal(entry, entry.search_id, tuple(records[:PROPOSED]), 20, complete=False)
         request = SearchRequest(A, UserId("u-1"), world.probe(), "criminal-investigation", "reasonable-suspicion",
                                 "burglary", "Sgt. 1", "PC-1")  # fmt: skip
         for number in range(ROUNDS + WARM):
             bare.append(timed(lambda: exchange.log.append(Topic.JOURNAL, raw, timeout_seconds=5)))
             settle(exchange)  # idle: the ledger is not behind when the release begins
-            released.append(timed(lambda: exchange.release(question, lambda _: proposal, lambda d: d)))
+            released.append(timed(lambda: exchange.release(question, lambda _: proposed(entry, records), lambda d: d)))
             settle(exchange)
             if number % 10 == 0:
                 searches.append(timed(lambda: exchange.search(request)))
@@ -93,6 +93,12 @@ def searched(exchange: Exchange, records: list[RecordId]) -> e.SearchPerformed:
         candidates=secrets.token_bytes(60 * PROPOSED),
         reopens=None,
     )
+
+
+def proposed(entry: e.SearchPerformed, records: list[RecordId]) -> Proposal:
+    """Return a proposal of a search of its own: a repeated one is refused, which is another path through the ledger."""
+    own = replace(entry, search_id=SearchId(secrets.token_hex(12)))
+    return Proposal(own, own.search_id, tuple(records[:PROPOSED]), 20, complete=False)
 
 
 def settle(exchange: Exchange) -> None:

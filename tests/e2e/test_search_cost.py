@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from builders import photograph
 from comity.bootstrap import Exchange
@@ -15,6 +19,27 @@ from exchange import RememberedFaces, enrol, listed, running, sealing, search, s
 from journals import A
 
 PROBE = photograph(1, 2)
+
+
+@contextmanager
+def statements(exchange: Exchange, counted: Counter[str]) -> Iterator[None]:
+    """Count what this thread asks the ledger's file: a method that is called as often may yet ask it once more."""
+    own = get_ident()
+
+    def out(connection: sqlite3.Connection, *_: object) -> None:
+        if get_ident() == own:
+            connection.set_trace_callback(lambda sql: counted.update([f"SQL {sql.split(maxsplit=1)[0]}"]))
+
+    def back(connection: sqlite3.Connection, *_: object) -> None:
+        connection.set_trace_callback(None)
+
+    event.listen(exchange.engine, "checkout", out)
+    event.listen(exchange.engine, "checkin", back)
+    try:
+        yield
+    finally:
+        event.remove(exchange.engine, "checkout", out)
+        event.remove(exchange.engine, "checkin", back)
 
 
 def steps(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
@@ -38,7 +63,8 @@ def steps(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         ):
             for name in names:
                 patched.setattr(owner, name, noted(f"{type(owner).__name__}.{name}", getattr(owner, name)))
-        search(exchange, PROBE)
+        with statements(exchange, counted):
+            search(exchange, PROBE)
     return counted
 
 
@@ -62,3 +88,4 @@ def test_a_sealed_record_costs_a_search_no_step_more(
         assert not any(score > 0.6 for _, score, _ in listed(search(exchange, PROBE)))
         assert steps(exchange, monkeypatch) == never
         assert never["SqlLedger.facts"] == 3  # what is shared, what stands, and the release
+        assert never["SQL SELECT"] > 0  # they are counted

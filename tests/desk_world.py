@@ -139,6 +139,7 @@ def world(home: Path) -> Iterator[World]:
 def services(exchange: Exchange) -> DeskServices:
     """Return what the desk is made from."""
     return DeskServices(
+        tick=exchange.clock.fresh,
         seal=exchange.seal,
         book=exchange.book,
         search=exchange.search,

@@ -209,6 +209,7 @@ class PureLedger:
     def __init__(self) -> None:
         self.memory = p.MemoryLedger()
         self.order, self.versions, self.ticked = self.memory.order, self.memory.versions, self.memory.ticked
+        self.ticks_before, self.ticks_from = self.memory.ticks_before, self.memory.ticks_from
         self.posted: list[Posted] = []
         self._progress = Progress(0, 0, "", Frontier())
 
@@ -259,11 +260,10 @@ class PureLedger:
     def newest(self, kind: type[RowT], count: int) -> tuple[RowT, ...]:
         return tuple(reversed(self._all(kind)))[:count]
 
-    def ticks_before(self, position: int, count: int) -> tuple[p.Tick, ...]:
-        return self.memory.ticks_before(position, count)
-
-    def ticks_from(self, position: int, count: int) -> tuple[p.Tick, ...]:
-        return self.memory.ticks_from(position, count)
+    def ends(self, after: datetime, until: datetime) -> bool:
+        lapses = (row.lapses_at for row in self._all(p.Suppression))
+        ends = (*lapses, *(row.expires_at for row in self._all(p.Grant)))
+        return any(end is not None and after < end <= until for end in ends)
 
     def signing_keys(self) -> tuple[p.Key, ...]:
         return self._all(p.Key)

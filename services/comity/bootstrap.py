@@ -137,7 +137,8 @@ class Exchange:
         self.journal = Journal(self.log, self.keyring.issue(EXCHANGE), self.now)
         self.index_keys = IndexKeys(self.vault, self.journal, self.log, self.ledger, self.watch)
         self.indexer = Indexer(self.index_keys)
-        self.release = Release(self.journal, self.ledger, self.watch)
+        self.clock = Clock(self.journal, self.ledger.ends, self.settings.tick_seconds)
+        self.release = Release(self.journal, self.ledger, self.watch, self.clock.fresh)
         self.drawing = PillowDrawing()
         self.probes = Probes(self.vault, self.photos, self.indexer, self.ledger)
         self.opened = Opened(self.vault, self.photos, self.probes, self.drawing, self.alarms)
@@ -198,7 +199,6 @@ class Exchange:
             gate=self.purge.gate,
             overtaken=self.purge.overtaken,
         )
-        self.clock = Clock(self.journal, self.settings.tick_seconds)
         self.probe_duty = ProbeDuty(
             log=self.log,
             ledger=self.ledger,

@@ -101,6 +101,7 @@ def operation_services(x: Exchange, once: Once) -> operations_app.OperationServi
 
 def _desk(x: Exchange) -> desk_app.DeskServices:
     return desk_app.DeskServices(
+        tick=x.clock.fresh,
         seal=x.seal,
         book=x.book,
         search=x.search,

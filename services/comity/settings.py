@@ -87,5 +87,7 @@ class Settings(BaseSettings):
         le=365,
         description="How long a search's probe is kept for review, by what the journal's clock settled.",
     )
-    tick_seconds: float = Field(default=10.0, ge=1, le=30, description="How often the exchange's clock is entered.")
+    tick_seconds: float = Field(
+        default=30.0, ge=1, le=30, description="How old the clock's newest entry may be for a search; then one is entered."
+    )
     sweep_hour: int = Field(default=3, ge=0, le=23, description="The hour (UTC) at which every file is looked through.")

@@ -15,7 +15,6 @@ from sqlalchemy import Engine, event
 from comity.acts.enrol import covering
 from comity.adapters.sql.engine import open_engine
 from comity.adapters.sql.ledger import SqlLedger
-from comity.adapters.sql.positions import SqlPositions
 from comity.domain import entries as e
 from comity.domain import posting as p
 from comity.domain.ids import KeyId, OrderId, Ori
@@ -294,6 +293,20 @@ def test_an_order_is_remembered_for_ever_by_signer_and_id(core: Core) -> None:
     assert len(core.ledger.refusals_between(place, place + 3)) == 2
 
 
+@pytest.mark.parametrize(
+    ("after", "until", "ends"),
+    [(0, 9, False), (9, 10, True), (10, 19, False), (19, 20, True), (0, 30, True), (20, 30, False)],
+)
+def test_the_ledger_says_whether_something_comes_to_its_end(core: Core, after: int, until: int, ends: bool) -> None:  # noqa: FBT001
+    """The clock ticks for it."""
+    core.say(admission(1))
+    core.say(provisional("p1", 1, lapses_at=minutes(10)), COURT)
+    core.say(seal("o1", 1), COURT)
+    core.say(grant("g1", expires_at=minutes(20)), A)
+    core.apply()
+    assert core.ledger.ends(minutes(after), minutes(until)) is ends
+
+
 def test_records_are_found_by_their_own_id_and_by_their_indexes(core: Core) -> None:
     """R10: a clerk finds a record by its numbers."""
     case, photo = tag(e.IndexKind.COURT_CASE, "c"), tag(e.IndexKind.PHOTOGRAPH, "p")
@@ -384,15 +397,3 @@ def test_a_reset_forgets_every_row_and_the_position(core: Core) -> None:
     assert core.ledger.refusals() == ()
     assert core.ledger.seen(COURT, OrderId("o1")) is None
     assert core.ledger.progress().next == 0
-
-
-def test_positions_are_kept_by_name_and_stream(engine: Engine) -> None:
-    """DESIGN §7: a consumer is a name, what it follows, and how far it is."""
-    positions = SqlPositions(engine)
-    positions.save("purge", "s/0", 3)
-    positions.save("purge", "s/1", 4)
-    positions.save("purge", "s/0", 5)
-    positions.save("encoder", "s/0", 9)
-    assert positions.load("purge") == {"s/0": 5, "s/1": 4}
-    positions.clear("purge")
-    assert (positions.load("purge"), positions.load("encoder")) == ({}, {"s/0": 9})

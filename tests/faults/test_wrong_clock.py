@@ -14,7 +14,8 @@ from comity.domain import entries as e
 from comity.domain.ids import OrderId
 from comity.domain.log import JOURNAL
 from comity.settings import Settings
-from exchange import RememberedFaces, enrol, listed, search, settle, submitted
+from comity.wire.envelope import from_entry
+from exchange import RememberedFaces, enrol, listed, read, search, settle, submitted
 from journals import AGENCIES, COURT, A, B, grant
 
 PROBE = photograph(1, 2)
@@ -90,3 +91,17 @@ def test_a_wrong_clock_opens_nothing_and_an_outage_waits_for_a_word(machine: Mac
         settle(exchange)
         assert listed(search(exchange, PROBE))
         assert exchange.fsck() == ()
+
+
+def test_whoever_searches_after_an_idle_hour_or_a_machines_sleep_is_judged_by_the_time_now(machine: Machine) -> None:
+    """R8: the clock need not run on for it. A grant that ended meanwhile shows nothing; the time is entered first."""
+    with machine.exchange() as exchange:
+        place = exchange.log.end(JOURNAL)
+        machine.off = timedelta(minutes=59)
+        submitted(exchange, grant("g2", A, B, expires_at=machine.now() + timedelta(days=200)), A)
+        search(exchange, PROBE)
+        said = [type(from_entry(placed.entry).event).__name__ for placed in read(exchange, JOURNAL)[place:]]
+        assert said.index("ClockTicked") < said.index("SearchPerformed")
+        machine.off = timedelta(days=301)
+        assert not listed(search(exchange, PROBE))
+        assert exchange.status()["clock_age_seconds"] < 60

@@ -124,6 +124,18 @@ def test_a_right_to_reveal_that_is_taken_back_blanks_the_identity_and_leaves_the
         shares.take(right)
 
 
+def test_an_open_page_is_judged_on_by_the_time_now_though_nobody_searches(
+    desk: World, investigator: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else asks for a tick (rule 8), and by an old one no page is judged."""
+    page = search(investigator, photo("p01", 2)).text
+    passed, now = [timedelta(minutes=-4)], desk.exchange.journal.now
+    monkeypatch.setattr(desk.exchange.journal, "now", lambda: now() + passed[0])
+    monkeypatch.setattr(desk.exchange, "now", desk.exchange.journal.now)
+    desk.exchange.clock.tick()
+    told(desk, investigator, page, lambda: passed.append(passed.pop() + timedelta(minutes=4)))
+
+
 def test_an_open_page_goes_blank_when_its_readers_role_is_taken(desk: World) -> None:
     """What the role opened stays open to nobody: not until the stream ends, but at once."""
     person = desk.exchange.identity.add("Rolf Taken", MILWAUKEE, {"investigator"})

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from comity.acts.clock import TICK_AGE_MAX, Freshness, TimeKeeping
+from comity.acts.clock import IDLE, TICK_AGE_MAX, Freshness, TimeKeeping
 from comity.acts.release import Release
 from comity.domain.judge import Question
 from comity.domain.posting import Tick
@@ -63,7 +63,7 @@ def test_no_tick_at_all_is_an_alarm() -> None:
 
 
 def test_a_stopped_clock_is_an_alarm(told: Told) -> None:
-    told.core.now = BASE + TICK_AGE_MAX
+    told.core.now = BASE + IDLE + TICK_AGE_MAX
     assert told.kinds() == []
     told.core.now += SECOND
     assert told.kinds() == ["clock-stopped"]

@@ -19,11 +19,12 @@ from comity.ports import LedgerView, Watch
 from comity.wire.signing import SigningKey
 
 TICK_AGE_MAX = timedelta(seconds=60)  # rule 8: without a clock nothing expires, so nothing is shown
+IDLE = timedelta(minutes=5)  # between ticks that nobody asks for: three of them, over ten minutes, let a seal lapse
 WAIT_SECONDS = 30.0  # a ruling on last month's ticks takes the ledger a second or two
 REASON_CHARS_MAX = 500
 RULINGS = "rulings on ticks"  # whose pace it is: apart from what any party appends
 SHOWN_MAX = 20  # ticks that an operator is shown
-LOOK_BACK_ROWS = 10_000  # ticks that are looked over for those ahead of this machine's clock: a day
+LOOK_BACK_ROWS = 10_000  # ticks that are looked over for those ahead of this machine's clock: three busy days
 
 
 class Freshness:
@@ -142,7 +143,7 @@ class TimeKeeping:
             return
         if newest.alarm is not None:
             yield self._jumped(newest.alarm, newest)
-        if now - newest.at > TICK_AGE_MAX:
+        if now - newest.at > IDLE + TICK_AGE_MAX:
             yield _stopped(newest.at, now)
         elif newest.latest > now + TICK_AHEAD_MAX:
             yield self._ahead(newest, newest.latest, now)

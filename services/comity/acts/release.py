@@ -116,8 +116,9 @@ class Disclosure:
 class Release:
     """Appends, waits, judges; the only maker of disclosures. Thread-safe."""
 
-    def __init__(self, journal: Journal, ledger: LedgerView, watch: Watch) -> None:
-        self._journal, self._ledger, self._watch = journal, ledger, watch
+    def __init__(self, journal: Journal, ledger: LedgerView, watch: Watch, tick: Callable[[], object] = lambda: None) -> None:
+        """``tick`` enters the time, where that was not done a moment ago: what is judged is judged by it."""
+        self._journal, self._ledger, self._watch, self._tick = journal, ledger, watch, tick
         self._fresh = Freshness(journal.now)
 
     def __call__(
@@ -158,6 +159,7 @@ class Release:
             for attempt in range(ATTEMPTS_MAX):
                 proposal = propose(attempt)
                 began = time.monotonic()
+                self._tick()
                 place = self._journal.enter(proposal.entry, key=proposal.key).position
                 entered = proposal
                 disclosure = judge(proposal, place)

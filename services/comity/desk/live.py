@@ -137,6 +137,7 @@ class Live:
     def _gone(self, shown: tuple[OnPage, ...], party: str, session: str) -> list[str]:
         """Return the names of what no longer stands. Raises where that cannot be said, or the session or its role has ended."""
         require(self._services.identity.person(session), *READERS)
+        self._services.watch.wait(self._services.tick(), BEAT_SECONDS)  # a right that ends while the page is open
         facts = self._services.ledger.facts(party, sorted({one.record for one in shown}), self._services.watch.position)
         self._fresh.check(facts.clock(facts.applied))
         fallen = {one.name for one in shown if not one.stands(facts, facts.applied)}

@@ -25,6 +25,7 @@ class DeskServices:
     searches: Searches
     ledger: LedgerView
     watch: Watch
+    tick: Callable[[], int]
     keyring: Keyring
     encoder: FaceEncoder
     identity: Identity

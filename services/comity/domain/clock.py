@@ -33,7 +33,7 @@ JUMP = timedelta(hours=1)  # a step that no outage of a minute explains, and a s
 SETTLE_TICKS = 3  # readings that must agree: one may be wrong, and the one after it too
 SETTLE_SPAN = timedelta(minutes=10)  # by the log's time: long enough for a wrong clock to be set right
 WINDOW_ROWS = 1_200  # looked back over for those ten minutes: at a tick a second (the least allowed) twice what they need
-FOLD_ROWS_MAX = 500_000  # read again for one ruling: 58 days of ticks, some twelve seconds of work (24 µs each)
+FOLD_ROWS_MAX = 500_000  # read again for one ruling: half a year of busy days, some twelve seconds of work (24 µs each)
 PAGE_ROWS = 2_000
 
 Reading = tuple[datetime, datetime]  # what a tick said, and when it was appended

@@ -116,6 +116,10 @@ class LedgerView(Protocol):
         """Return the position at which this key entered a tick of this time, or None."""
         ...
 
+    def ends(self, after: datetime, until: datetime) -> bool:
+        """Say whether a grant or a provisional seal comes to its end after one time, and no later than another."""
+        ...
+
     def order(self, name: OrderName) -> Suppression | None:
         """Return one row of a covering order, or None where there is none of this name."""
         ...

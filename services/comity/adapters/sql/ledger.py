@@ -30,6 +30,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or_nothing
 from comity.adapters.sql import ages
 from comity.adapters.sql.snapshot import snapshot
 from comity.adapters.sql.statements import (
+    ENDS,
     FOUND,
     KEYS,
     KIN,
@@ -185,6 +186,11 @@ class SqlLedger:
         query = select(T.c.entered).where(T.c.at == at, T.c.kid == kid, T.c.tick).order_by(T.c.entered).limit(1)
         with self._engine.begin() as connection:
             return connection.execute(query).scalar_one_or_none()
+
+    def ends(self, after: datetime, until: datetime) -> bool:
+        """Say whether a grant or a provisional seal comes to its end after one time, and no later than another."""
+        with self._engine.begin() as connection:
+            return any(connection.execute(query, {"after": after, "until": until}).scalar_one() for query in ENDS)
 
     def versions(self, records: Collection[RecordId]) -> tuple[p.Record, ...]:
         """Return every version of these records, void ones too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Index, LargeBinary, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Index, LargeBinary, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from comity.adapters.sql.columns import Moment, Word, Words
@@ -108,10 +108,14 @@ class BlindIndex(Fact, table=True):
     kin: bool
 
 
+# Of few rows: of the provisional seals alone.
+LAPSING = Index(None, "lapses_at", sqlite_where=text("lapses_at IS NOT NULL"), postgresql_where=text("lapses_at IS NOT NULL"))
+
+
 class Suppression(Fact, table=True):
     """Targets of covering orders."""
 
-    __table_args__ = _unique(p.Suppression, Index(None, "target"), Index(None, "entered_by", "entered"))
+    __table_args__ = _unique(p.Suppression, Index(None, "target"), Index(None, "entered_by", "entered"), LAPSING)
     order_id: str
     kind: str
     target: str
@@ -140,7 +144,7 @@ class ShareGrant(Fact, table=True):
     """What owners let grantees do."""
 
     __tablename__: ClassVar[str] = "share_grant"
-    __table_args__ = _unique(p.Grant, Index(None, "grantee"))
+    __table_args__ = _unique(p.Grant, Index(None, "grantee"), Index(None, "expires_at"))
     grant_id: str
     owner: str
     grantee: str

@@ -367,6 +367,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("share_grant", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_share_grant_entered"), ["entered"], unique=False)
+        batch_op.create_index(batch_op.f("ix_share_grant_expires_at"), ["expires_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_share_grant_grantee"), ["grantee"], unique=False)
 
     op.create_table(
@@ -408,6 +409,13 @@ def upgrade() -> None:
     with op.batch_alter_table("suppression", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_suppression_entered"), ["entered"], unique=False)
         batch_op.create_index(batch_op.f("ix_suppression_entered_by_entered"), ["entered_by", "entered"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_suppression_lapses_at"),
+            ["lapses_at"],
+            unique=False,
+            sqlite_where=sa.text("lapses_at IS NOT NULL"),
+            postgresql_where=sa.text("lapses_at IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_suppression_target"), ["target"], unique=False)
 
     op.create_table(
@@ -461,6 +469,11 @@ def downgrade() -> None:
     op.drop_table("tick")
     with op.batch_alter_table("suppression", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_suppression_target"))
+        batch_op.drop_index(
+            batch_op.f("ix_suppression_lapses_at"),
+            sqlite_where=sa.text("lapses_at IS NOT NULL"),
+            postgresql_where=sa.text("lapses_at IS NOT NULL"),
+        )
         batch_op.drop_index(batch_op.f("ix_suppression_entered_by_entered"))
         batch_op.drop_index(batch_op.f("ix_suppression_entered"))
 
@@ -471,6 +484,7 @@ def downgrade() -> None:
     op.drop_table("signing_key")
     with op.batch_alter_table("share_grant", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_share_grant_grantee"))
+        batch_op.drop_index(batch_op.f("ix_share_grant_expires_at"))
         batch_op.drop_index(batch_op.f("ix_share_grant_entered"))
 
     op.drop_table("share_grant")

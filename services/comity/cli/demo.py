@@ -6,13 +6,17 @@ import os
 import tempfile
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from comity.cli.context import state
-from comity.errors import ComityError
+from comity.cli.context import State, state
+from comity.cli.output import emit
+
+if TYPE_CHECKING:
+    from comity.cli.story import Teller
+    from comity.cli.story_world import World
 
 PORT = 8765
 app = typer.Typer()
@@ -27,16 +31,19 @@ def demo(
     """Show what comity does, in about a minute, on people who do not exist.
 
     Everything happens on a fresh home that is removed at the end. --kafka local does it on a real Apache Kafka.
+    With --json the story goes to stderr, and stdout holds one object: each step, what was checked, and whether it held.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    console = Console(width=None if Console().is_terminal else 120)
+    said = state(ctx)
+    console = Console(width=None if Console().is_terminal else 120, stderr=said.json)  # stdout is the answer's alone
     with tempfile.TemporaryDirectory(prefix="comity-demo-", ignore_cleanup_errors=True) as folder:
-        failed = _tell(console, Path(folder) / "home", state(ctx).kafka, 0 if once else port, once=once)
+        failed = _tell(said, console, Path(folder) / "home", 0 if once else port, once=once)
     if failed:
         raise typer.Exit(1)
 
 
-def _tell(console: Console, home: Path, kafka: str | None, port: int, *, once: bool) -> list[str]:
+def _tell(said: State, console: Console, home: Path, port: int, *, once: bool) -> list[str]:
+    kafka = said.kafka
     with console.status("reading the libraries"):
         from comity.adapters.onnx_faces import OnnxFaces  # noqa: PLC0415 - seconds of imports, said so
         from comity.bootstrap import Exchange  # noqa: PLC0415
@@ -64,8 +71,10 @@ def _tell(console: Console, home: Path, kafka: str | None, port: int, *, once: b
         story_erasure.ways_back(teller, running, sealing, old_copy)
         story_erasure.unreachable(teller, running.world, sealing)
         _end(console, teller.failed)
+        pages = {} if once else _pages(running.world)
+        emit(said, answer_of(teller, where, pages), lambda: None if once else _show(console, pages))
         if not once:
-            _serve(console, running.world)
+            threading.Event().wait()
     finally:
         running.stop()
     return teller.failed
@@ -78,16 +87,20 @@ def _end(console: Console, failed: list[str]) -> None:
         console.print("[bold green]every check held[/]")
 
 
-def _serve(console: Console, world: object) -> None:
-    from comity.cli.story_world import World  # noqa: PLC0415
+def answer_of(teller: Teller, log: str, pages: dict[str, str]) -> dict[str, Any]:
+    """Return the story as JSON: each step, what was checked in it and whether it held; and pages to open while it serves."""
+    return {"log": log, "steps": teller.steps, "held": not teller.failed, "pages": pages}
 
-    if not isinstance(world, World):
-        raise ComityError("no world to serve")
+
+def _pages(world: World) -> dict[str, str]:
+    """Return a one-time link for each person of the desk, and where the API is described."""
+    desk = {who: person for who, person in world.people.items() if person.roles & {"clerk", "investigator", "examiner"}}
+    links = {who: f"{world.server.url}/sign-in/{world.exchange.identity.link(p.user_id)}" for who, p in desk.items()}
+    return links | {"OpenAPI": f"{world.server.url}/docs"}
+
+
+def _show(console: Console, pages: dict[str, str]) -> None:
     console.rule("[bold]Pages to open", align="left")
-    for who, person in world.people.items():
-        if person.roles & {"clerk", "investigator", "examiner"}:
-            link = world.exchange.identity.link(person.user_id)
-            console.print(f"  {who:22} {world.server.url}/sign-in/{link}", soft_wrap=True)
-    console.print(f"  OpenAPI                {world.server.url}/docs")
+    for who, url in pages.items():
+        console.print(f"  {who:22} {url}", soft_wrap=True)
     console.print("Links work once, for ten minutes. Ctrl-C ends the demo and removes its home.")
-    threading.Event().wait()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.padding import Padding
@@ -29,13 +29,20 @@ REASON = "Warrant application 26-118, after the examiner's review"
 
 @dataclass
 class Teller:
-    """Prints, and remembers what was checked."""
+    """Prints, and remembers what was checked in which chapter."""
 
     console: Console
-    failed: list[str] = field(default_factory=list)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[str]:
+        """Return what did not hold."""
+        checks = [check for step in self.steps for check in step["checks"]]
+        return [check["what"] for check in checks if not check["held"]]
 
     def chapter(self, number: int, title: str) -> None:
         """Begin a chapter."""
+        self.steps.append({"step": number, "title": title, "checks": []})
         self.console.rule(f"[bold]{number}. {title}", align="left")
 
     def check(self, truth: bool, sentence: str) -> None:
@@ -44,8 +51,7 @@ class Teller:
         line = Table.grid(padding=(0, 1, 0, 0))  # a column of its own for the sign: what is long hangs under its sentence
         line.add_row(" ", mark, Text(sentence, style))
         self.console.print(line)
-        if not truth:
-            self.failed.append(sentence)
+        self.steps[-1]["checks"].append({"what": sentence, "held": bool(truth)})
 
     def say(self, sentence: str) -> None:
         """Print a sentence."""

@@ -47,7 +47,7 @@ def crashed(exchange: Exchange, folder: Path, monkeypatch: pytest.MonkeyPatch) -
     for _ in range(3):
         exchange.clock.tick()
     settle(exchange)
-    home = shutil.copytree(exchange.home.root, folder / "crashed")
+    home = shutil.copytree(exchange.home.root, folder / "crashed", ignore=shutil.ignore_patterns("*.sock"))
     assert (home / "ledger.db-wal").stat().st_size
     monkeypatch.setenv("COMITY_ANCHOR", str(shutil.copytree(folder / "anchor", folder / "its anchor")))
     return home

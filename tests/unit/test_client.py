@@ -116,7 +116,7 @@ def test_the_address_that_is_documented_is_the_exchanges_own(given: str, asked: 
         return receipt(request.content)
 
     plain = httpx2.Client
-    monkeypatch.setattr(httpx2, "Client", lambda **more: plain(transport=httpx2.MockTransport(answer), **more))
+    monkeypatch.setattr(httpx2, "Client", lambda **more: plain(**more | {"transport": httpx2.MockTransport(answer)}))
     with Publisher(given, "token", SigningKey.generate(), MILWAUKEE, exchange_id="x-1") as own:
         own.revoke("g-1")
     assert urls == [asked]

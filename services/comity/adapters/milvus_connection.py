@@ -12,9 +12,11 @@ from comity.errors import Unavailable
 
 CONNECT_SECONDS = 10.0
 CALL_SECONDS = 60.0  # the client tries again until then: long for any call on one shard, short for whoever waits
+# Never through a proxy that the environment names: what is sent are faces, and it is not encrypted.
+CHANNEL = {"grpc.enable_http_proxy": 0}
 # The client would ping every ten seconds, the embedded server takes one in five minutes and answers the third with GOAWAY, which
 # gRPC prints. Within one process nothing drops an idle connection, so none is needed.
-EMBEDDED_CHANNEL = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": 0}
+EMBEDDED_CHANNEL = {**CHANNEL, "grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": 0}
 NOISY = ("pymilvus", "pymilvus.milvus_client", "milvus_lite.adapter.grpc.servicer", "grpc._server")
 
 T = TypeVar("T")
@@ -51,7 +53,7 @@ class MilvusConnection:
         try:
             self._engine = MilvusLiteEngine(self.folder) if self.folder else None
             uri = self._engine.uri if self._engine else str(self._where)
-            options = EMBEDDED_CHANNEL if self._engine else {}
+            options = EMBEDDED_CHANNEL if self._engine else CHANNEL
             self._client = self.guarded(lambda: MilvusClient(uri, timeout=CONNECT_SECONDS, grpc_options=options))
         except BaseException:
             self.close()

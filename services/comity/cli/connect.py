@@ -15,6 +15,7 @@ from comity.cli.context import State
 from comity.cli.output import errors
 from comity.cli.problems import Answered
 from comity.cli.sign_in import signed_in
+from comity.client.connection import http_client
 from comity.errors import NotFound, Unavailable
 from comity.ports import Person
 from comity.settings import Settings
@@ -36,7 +37,7 @@ class Api:
 
     def __init__(self, url: str, token: str, person: Person) -> None:
         self.url, self.token, self.person = url, token, person
-        self._http = httpx2.Client(base_url=url, timeout=TIMEOUT_SECONDS, headers={"authorization": f"Bearer {token}"})
+        self._http = http_client(url, timeout=TIMEOUT_SECONDS, headers={"authorization": f"Bearer {token}"})
 
     def get(self, path: str, **query: str | int) -> Any:  # noqa: ANN401 - whatever JSON holds
         """Return what stands at a path."""
@@ -148,7 +149,8 @@ def running(settings: Settings) -> str | None:
     """Return the address that the home's owner answers at; None where it does not (yet)."""
     try:
         url = Home(settings.home).url_file.read_text(encoding="utf-8").strip()
-        httpx2.get(f"{url}/healthz", timeout=HEALTH_SECONDS).raise_for_status()
+        with http_client(url, timeout=HEALTH_SECONDS) as asking:
+            asking.get("/healthz").raise_for_status()
     except (OSError, httpx2.HTTPError, httpx2.InvalidURL):
         return None
     return url

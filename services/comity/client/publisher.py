@@ -19,6 +19,7 @@ from typing import Any, Self
 import httpx2
 import stamina
 
+from comity.client.connection import http_client
 from comity.client.machine import MachineKey, Session
 from comity.client.problems import error_of, object_of
 from comity.domain.entries import BlindIndex, Event, IndexKind, RecordClass, ShareGranted, ShareRevoked
@@ -86,7 +87,7 @@ class Publisher:
     ) -> None:
         self._signer, self._ori, self._clock_ms = signer, ori, clock_ms
         self._exchange_id = exchange_id or (session.exchange_id if isinstance(session, MachineKey) else None)
-        self._http = client or httpx2.Client(base_url=_exchange(base_url), timeout=TIMEOUT_SECONDS)
+        self._http = client or http_client(_exchange(base_url), timeout=TIMEOUT_SECONDS)
         self._session = Session(session, self._sign_in)
 
     def __enter__(self) -> Self:

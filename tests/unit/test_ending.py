@@ -46,6 +46,51 @@ def test_a_follower_that_hangs_is_left_behind(log: SqliteLog, monkeypatch: pytes
     follower._thread.join()
 
 
+class Rests(threading.Event):
+    """A stop that comes after so many rests, none of which lasts."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+        self._count = count
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout or 0.0)
+        return False
+
+    def is_set(self) -> bool:
+        return len(self.seconds) >= self._count
+
+
+def test_a_follower_that_fails_again_and_again_rests_ever_longer(log: SqliteLog) -> None:
+    def starts() -> dict[Stream, int]:
+        raise OSError("full")
+
+    follower = Follower("fails", log, starts, lambda *_: None)
+    follower._stop = Rests(7)
+    follower._run()
+    assert follower._stop.seconds == [1, 2, 4, 8, 15, 15, 15]
+
+
+def test_a_follower_that_reads_again_is_well_though_nothing_comes(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projector, "RETRY_SECONDS", 0.01)
+    failures = [OSError("away")]
+
+    def starts() -> dict[Stream, int]:
+        if failures:
+            raise failures.pop()
+        return {JOURNAL: 0}
+
+    said: list[str] = []
+    follower = Follower("recovers", log, starts, lambda *_: None, said.append)
+    follower.start()
+    deadline = time.monotonic() + 10
+    while (follower.failure is not None or not said) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    follower.stop()
+    assert (said, follower.failure) == (["recovers: OSError"], None)
+
+
 class Broker:
     """A broker that only says whether it was stopped."""
 

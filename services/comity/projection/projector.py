@@ -24,7 +24,8 @@ logger = structlog.get_logger(__name__)
 POLL_SECONDS = 0.2  # how soon a stop is noticed
 LOOK_SECONDS = 0.02  # how often a follower that is not urgent looks for news
 ENTRIES_MAX = 500  # one transaction's worth
-RETRY_SECONDS = 1.0
+RETRY_SECONDS, RETRY_SECONDS_MAX = 1.0, 15.0  # after a failure, twice as long after each that follows, and the most
+AGAIN_MAX = 10  # failures that are told apart: the longest rest comes sooner
 STOP_SECONDS = 30.0  # a batch in hand takes a second or two; what takes longer waits for something that does not come
 
 
@@ -74,6 +75,7 @@ class Follower:
         self.positions: dict[Stream, int] = {}
         self._log, self._starts, self._apply, self._failed = log, starts, apply, failed
         self._urgent = urgent
+        self._again = 0  # how often it has failed in a row
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"comity-{name}", daemon=True)
 
@@ -103,18 +105,22 @@ class Follower:
                 self._follow()
             except LedgerStandsStill as error:  # another follower's failure: try again, as it does
                 self._say(error.message)
-                self._stop.wait(RETRY_SECONDS)
+                self._rest()
             except Halted as error:
                 self._say(f"{error.message} {error.advice}")
                 return
             except Exception as error:
                 logger.exception("follower failed", follower=self.name)
                 self._say(f"{self.name}: {type(error).__name__}")
-                self._stop.wait(RETRY_SECONDS)
+                self._rest()
 
     def _say(self, why: str) -> None:
         self.failure = why
         self._failed(why)
+
+    def _rest(self) -> None:
+        self._stop.wait(min(RETRY_SECONDS * 2**self._again, RETRY_SECONDS_MAX))
+        self._again = min(self._again + 1, AGAIN_MAX)
 
     def _follow(self) -> None:
         starts = dict(self._starts())
@@ -124,9 +130,9 @@ class Follower:
                 for stream, batch in self._news(reader).items():
                     self._apply(stream, batch)
                     self.positions[stream] = batch.next
-                    self.failure = None
                     if self._stop.is_set():
                         return
+                self.failure, self._again = None, 0
 
     def _news(self, reader: Reader) -> Mapping[Stream, Batch]:
         if self._urgent:

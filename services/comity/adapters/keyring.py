@@ -43,6 +43,17 @@ class FolderKeyring:
             return key
         return _load(path)
 
+    def has(self, party: str) -> bool:
+        """Say whether a key of this party is held here, or was and is lost. Raises NotFound for no party's id."""
+        path = self._path(party)
+        return path.exists() or path.with_suffix(PUBLIC).exists()
+
+    def forget(self, party: str) -> None:
+        """Remove a key that was made just now and admitted nowhere; its memory first, so that nothing calls it lost."""
+        path = self._path(party)
+        path.with_suffix(PUBLIC).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
     def lost(self) -> tuple[str, ...]:
         """Return the parties whose keys were made here and are gone, no use, or others now: their public halves say so."""
         parties = []

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http import HTTPStatus
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +12,8 @@ import typer
 from comity.acts.machines import ROLES
 from comity.cli.connect import INTAKE, connect, segment
 from comity.cli.context import state
+from comity.cli.new_keys import kept_if_taken
 from comity.cli.output import emit, say, table
-from comity.cli.problems import Answered
 from comity.domain.roles import ADMINISTRATOR, AGENCY_ADMINISTRATOR
 from comity.errors import InvalidInput
 from comity.wire.signing import SigningKey
@@ -39,7 +37,7 @@ def add(
     """Let a records system sign in by its own key: no password, and no person's link."""
     with connect(state(ctx), ADMINISTRATOR, AGENCY_ADMINISTRATOR) as api:
         sent = {"name": name, "party": party, "roles": role or [ROLES[0]], "public_key": _public(public_key, key)}
-        with _kept_if_taken(key):
+        with kept_if_taken(None if key is None else partial(key.unlink, missing_ok=True)):
             done = api.post(f"{INTAKE}/machines", sent)
     where = (
         f"Its key lies in {key}: take it to the system, and leave no copy." if key else "It signs with its own key, elsewhere."
@@ -68,20 +66,6 @@ def revoke(
     with connect(state(ctx), ADMINISTRATOR, AGENCY_ADMINISTRATOR) as api:
         done = api.delete(f"{INTAKE}/machines/{segment(machine_id)}")
     emit(state(ctx), done, lambda: say(f"{done['name']} ({machine_id}) may not sign in any more."))
-
-
-@contextmanager
-def _kept_if_taken(made: Path | None) -> Iterator[None]:
-    """Remove a key that was made here where its machine was refused, so that the same command can be run again.
-
-    Where nobody answered, or not as foreseen, it may have been taken: then the key stays.
-    """
-    try:
-        yield
-    except Answered as error:
-        if made is not None and error.problem["status"] != HTTPStatus.INTERNAL_SERVER_ERROR:
-            made.unlink(missing_ok=True)
-        raise
 
 
 def _public(public_key: str | None, file: Path | None) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +12,10 @@ import typer
 from comity.adapters.keyring import FolderKeyring
 from comity.cli.connect import INTAKE, connect, segment
 from comity.cli.context import State, state
+from comity.cli.new_keys import kept_if_taken
 from comity.cli.output import emit, say, table
+from comity.domain.ids import ORI_WORDS, PARTY_WORDS, is_party
+from comity.domain.ids import ori as read_ori
 from comity.domain.roles import ADMINISTRATOR
 from comity.errors import InvalidInput
 
@@ -47,6 +52,10 @@ def add_agency(
     key_id: KeyName = None,
 ) -> None:
     """Register an agency with its first public key."""
+    try:
+        read_ori(ori)
+    except ValueError:
+        raise InvalidInput(f"{ori!r:.40} is no ORI.", advice=ORI_WORDS) from None
     body = {"ori": ori, "name": name, "requester_class": requester_class, "kid": key_id}
     _register(state(ctx), "agencies", ori, body, public_key)
 
@@ -69,6 +78,8 @@ def add_court(
     key_id: KeyName = None,
 ) -> None:
     """Register a court with its first public key."""
+    if not is_party(court_id):
+        raise InvalidInput(f"{court_id!r:.80} is no court's id.", advice=PARTY_WORDS)
     _register(state(ctx), "courts", court_id, {"court_id": court_id, "name": name, "kid": key_id}, public_key)
 
 
@@ -83,17 +94,25 @@ def list_courts(ctx: typer.Context) -> None:
 
 def _register(said: State, what: str, party: str, body: dict[str, Any], public_key: str | None) -> None:
     """Register a party. A key made here waits in the home before its public half is sent: a crash in between loses nothing."""
+    held_here = public_key is None
+    if held_here and body["kid"] is not None:
+        raise InvalidInput("A key that is made here bears its thumbprint.", advice="Send --public-key with --key-id.")
     with connect(said, ADMINISTRATOR, founding=True) as api:
-        held_here = public_key is None
-        if held_here and body["kid"] is not None:
-            raise InvalidInput("A key that is made here bears its thumbprint.", advice="Send --public-key with --key-id.")
+        forget = None
         if public_key is None:
-            keyring = FolderKeyring(said.settings().home / "keys")
-            public_key = base64.b64encode(keyring.issue(party).public_bytes).decode()
-        done = api.post(f"{INTAKE}/{what}", body | {"public_key": public_key})
+            public_key, forget = _made(FolderKeyring(said.settings().home / "keys"), party)
+        with kept_if_taken(forget):
+            done = api.post(f"{INTAKE}/{what}", body | {"public_key": public_key})
     answer = {**body, **done, "key_held_here": held_here}
     where = "Its signing key lies in the home." if held_here else "It signs with its own key, elsewhere."
     emit(said, answer, lambda: say(f"{party} stands in the journal at position {done['position']}.", where))
+
+
+def _made(keyring: FolderKeyring, party: str) -> tuple[str, Callable[[], None] | None]:
+    """Return the public half of the key held here, and what removes it again, where it was made just now."""
+    there = keyring.has(party)
+    public_key = base64.b64encode(keyring.issue(party).public_bytes).decode()
+    return public_key, None if there else partial(keyring.forget, party)
 
 
 @key.command("revoke", epilog="Example: comity key revoke Zk3vPqYw9f0 --void-from 4711")

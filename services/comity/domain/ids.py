@@ -30,7 +30,11 @@ class OrderName:
 END = 2**63 - 1  # a fact that has not ended
 
 PARTY_FORM = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # of a party's id: it stands in paths and in other names
-_ORI = re.compile(r"[A-Z]{2}[A-Z0-9]{7}")
+PARTY_WORDS = "1 to 64 letters, digits, dots, hyphens and underscores, a letter or digit first, such as circuit-court-14."
+ORI_FORM = r"[A-Z]{2}[A-Z0-9]{7}"
+ORI_WORDS = "Nine characters: two capital letters of the state, then seven capitals or digits, such as WI0130000."
+_PARTY = re.compile(PARTY_FORM)
+_ORI = re.compile(ORI_FORM)
 _RECORD = re.compile(r"[0-9a-f]{32}")
 
 
@@ -101,6 +105,11 @@ def ori(text: str) -> Ori:
     if not _ORI.fullmatch(text):
         raise ValueError(f"{text!r:.40} is no ORI: two letters and seven letters or digits, such as WI0130000")
     return Ori(text)
+
+
+def is_party(text: str) -> bool:
+    """Say whether a text can be a party's id."""
+    return _PARTY.fullmatch(text) is not None
 
 
 def is_ori(text: str) -> bool:

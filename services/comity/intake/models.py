@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from comity.acts.grant import IN_RETURN_CHARS_MAX
 from comity.domain.entries import IndexKind, RecordClass
-from comity.domain.ids import PARTY_FORM
+from comity.domain.ids import ORI_FORM, PARTY_FORM
 from comity.domain.policy import REQUESTER_CLASSES, RIGHTS
 from comity.domain.sharing import LAWFUL_PURPOSES, SHARED_CLASSES
 from comity.wire.limits import CODES_MAX, PHOTOGRAPHS_MAX, SMALL_INT_MAX
@@ -19,7 +19,7 @@ from comity.wire.signing import KID_CHARS_MAX
 CHARGES_MAX = 100  # an indictment of some pages
 AGE_MAX = 130
 
-OriText = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}[A-Z0-9]{7}$"), Field(examples=["WI0130000"])]
+OriText = Annotated[str, StringConstraints(pattern=rf"^{ORI_FORM}$"), Field(examples=["WI0130000"])]
 PartyText = Annotated[str, StringConstraints(pattern=rf"^{PARTY_FORM}$"), Field(examples=["WI-MILWAUKEE-CC"])]
 Number = Annotated[str, StringConstraints(min_length=1, max_length=NUMBER_CHARS_MAX)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]

@@ -175,11 +175,12 @@ def test_two_owners_are_one_too_many(vault: SqliteKeyVault, path: Path) -> None:
 
 def test_another_master_key_is_refused_before_anything_is_issued(vault: SqliteKeyVault, path: Path) -> None:
     vault.close()
-    with pytest.raises(Halted, match="another master key"):
+    with pytest.raises(Halted, match="another master key") as caught:
         SqliteKeyVault(path, bytes(32))
     with pytest.raises(InvalidInput, match="32 bytes"):
         SqliteKeyVault(path, b"short")
     SqliteKeyVault(path, MASTER).close()
+    assert "COMITY_MASTER_KEY" in caught.value.advice
 
 
 def test_another_file_is_refused(path: Path) -> None:
@@ -285,6 +286,16 @@ def test_a_master_key_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> No
     assert path.stat().st_mode & 0o777 == 0o600
     assert [file.name for file in tmp_path.iterdir()] == ["master"]
     assert master_key(tmp_path / "other") != key
+
+
+def test_a_missing_master_key_is_told_whether_it_was_a_variable_or_a_file(tmp_path: Path) -> None:
+    path, vault = tmp_path / "master.key", tmp_path / "vault.db"
+    vault.touch()
+    with pytest.raises(Halted, match="missing") as caught:
+        master_key(path, vault)
+    assert "set it to the same key again" in caught.value.advice
+    assert str(path) in caught.value.advice
+    assert not path.exists()
 
 
 def test_a_master_key_that_others_may_read_is_refused(tmp_path: Path) -> None:

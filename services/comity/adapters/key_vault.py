@@ -203,7 +203,10 @@ class SqliteKeyVault:
         try:
             sealing.unseal(self._master, checked, context=_CHECK_CONTEXT)
         except sealing.Unsealable:
-            advice = "Use the master key that the vault was made with. Without it, nothing in it can be opened again."
+            advice = (
+                "Use the key that it was made with: COMITY_MASTER_KEY where that is set, else the home's master.key "
+                "(unset the variable to use the file). Without that key, nothing in it can be opened again."
+            )
             raise Halted("the vault was made under another master key", advice=advice) from None
 
     def _make(self) -> None:
@@ -260,8 +263,9 @@ def master_key(path: Path, vault: Path | None = None) -> bytes:
     if not path.exists():
         if vault is not None and vault.exists():
             raise Halted(
-                f"{path.name} is gone, and {vault.name} was made under it.",
-                advice=f"Put {path} back from its copy. Without it, nothing in the vault can be opened again.",
+                f"The master key is missing that {vault.name} was made under: neither COMITY_MASTER_KEY nor {path.name} has it.",
+                advice="If this home was made with COMITY_MASTER_KEY, set it to the same key again; if it had a file, put "
+                f"{path} back from its copy. Without the key nothing in the vault can be opened again.",
             )
         _make_master_key(path)
     with path.open("rb") as file:

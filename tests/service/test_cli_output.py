@@ -61,3 +61,25 @@ def test_a_word_that_is_no_utf_8_is_told_as_one(cli: Cli) -> None:
     told = ran(cli, "find", "--court", "milwaukee-circuit-court", "--court-case", b"a\xff", stdout=subprocess.PIPE)
     assert told.returncode == 2
     assert "not UTF-8" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [("COMITY_HOMES", "COMITY_HOME"), ("COMITY_MASTERKEY", "COMITY_MASTER_KEY"), ("COMITY_TICK", "COMITY_TICK_SECONDS")],
+)
+def test_a_misspelt_variable_is_told_with_the_nearest_and_never_its_value(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, misspelt: str, meant: str
+) -> None:
+    monkeypatch.setenv(misspelt, "s3cret")
+    told = cli.run("agency", "list", "--json")
+    assert told.exit_code == 0
+    json.loads(told.stdout)
+    (line,) = [line for line in told.stderr.splitlines() if misspelt in line]
+    assert f"Is {meant} meant?" in line
+    assert "s3cret" not in told.stderr
+
+
+def test_real_variables_are_not_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COMITY_TEST_FACES", "COMITY_AS", "COMITY_DEBUG", "comity_port"):
+        monkeypatch.setenv(name, "operator" if name == "COMITY_AS" else "1")
+    assert "Warning" not in cli.run("agency", "list").stderr

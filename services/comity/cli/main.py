@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from comity.cli import variables
 from comity.cli.context import State
 from comity.cli.problems import tell
 
@@ -165,6 +166,7 @@ def options(
     _show: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print comity's version.")] = False,
 ) -> None:
     """Exchange booking photographs, honour sealing orders at once, and prove it."""
+    variables.warn()
     ctx.obj = State(home=home, kafka=kafka, who=who, json=as_json)
 
 

@@ -11,7 +11,9 @@ import typer
 
 from comity.adapters.anchor import BYTES_MAX, default_folder
 from comity.adapters.home import Home
+from comity.cli import dry_run as dry
 from comity.cli.context import state
+from comity.cli.dry_run import DryRun
 from comity.cli.output import emit, moment, note, say, table
 from comity.errors import Conflict, Halted, InvalidInput, NotFound
 
@@ -36,12 +38,17 @@ def accept(
     ctx: typer.Context,
     reason: Annotated[str, typer.Option(help="What happened, in a sentence; it is entered in the journal.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Go on without entries that were acknowledged and are lost for good. Restore the newest copy instead, if there is one."""
     from comity.bootstrap import Exchange  # noqa: PLC0415 - takes a second, which help need not
 
     if not reason.strip() or len(reason) > REASON_CHARS_MAX:
         raise InvalidInput(f"A reason has 1 to {REASON_CHARS_MAX} characters.", advice="Say what happened, for auditors.")
+    if dry_run:
+        if not Home(state(ctx).settings().home).is_made():
+            raise NotFound("There is no home here.", advice="Name the home whose entries are lost with --home.")
+        dry.tell(state(ctx), "accept that acknowledged entries are lost, if any are", whom="this home's journal", count=1)
     if not yes:
         note("Orders that were entered after this home's copy are gone: what they covered can be found again.")
         if not typer.confirm("Have all courts and agencies been told, and is there no newer copy?", err=True):

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from comity.cli import dry_run as dry
 from comity.cli.connect import OPERATIONS, connect
 from comity.cli.context import state
+from comity.cli.dry_run import DryRun
 from comity.cli.output import emit, fields, moment, passages, say, table
 from comity.domain.roles import ADMINISTRATOR, AUDITOR, OPERATOR
 
@@ -46,17 +48,22 @@ def _show(now: dict[str, Any]) -> None:
 
 
 @clock.command("confirm", epilog='Example: comity clock confirm 1207 --reason "The exchange was off over the weekend."')
-def confirm(ctx: typer.Context, position: Position, reason: Reason) -> None:
+def confirm(ctx: typer.Context, position: Position, reason: Reason, dry_run: DryRun = False) -> None:
     """Say that a tick told the right time, so that seals lapse by it again."""
     with connect(state(ctx), ADMINISTRATOR, OPERATOR) as api:
+        if dry_run:
+            dry.tell(state(ctx), f"confirm what the tick at position {position} says", whom="every seal that lapses", count=1)
         done = api.post(f"{OPERATIONS}/clock/confirmations", {"position": position, "reason": reason})
     emit(state(ctx), done, lambda: say(f"Confirmed, at position {done['position']}.", *_left(done)))
 
 
 @clock.command("void", epilog='Example: comity clock void 1207 1219 --reason "The machine started with last year\'s clock."')
-def void(ctx: typer.Context, first: Position, last: Last, reason: Reason) -> None:
+def void(ctx: typer.Context, first: Position, last: Last, reason: Reason, dry_run: DryRun = False) -> None:
     """Say that the ticks from one position to another told a wrong time, so that they count for nothing."""
     with connect(state(ctx), ADMINISTRATOR, OPERATOR) as api:
+        if dry_run:
+            places = max(0, last - first + 1)
+            dry.tell(state(ctx), f"void the ticks from position {first} to {last}", whom="every seal and grant", count=places)
         done = api.post(f"{OPERATIONS}/clock/voidings", {"first": first, "last": last, "reason": reason})
     emit(state(ctx), done, lambda: say(f"Void, from position {done['position']} on.", *_left(done)))
 

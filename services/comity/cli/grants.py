@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from comity.cli import dry_run as dry
 from comity.cli.connect import INTAKE, connect, segment
 from comity.cli.context import state
+from comity.cli.dry_run import DryRun
 from comity.cli.output import emit, passages, say
 from comity.domain.roles import AGENCY_ADMINISTRATOR
 from comity.errors import InvalidInput
@@ -45,10 +47,18 @@ def grant(
 
 
 @app.command(epilog="Example: comity revoke g-0a1b2c3d4e5f60718293a4b5")
-def revoke(ctx: typer.Context, grant_id: Annotated[str, typer.Argument(help="The grant's number.", metavar="GRANT")]) -> None:
+def revoke(
+    ctx: typer.Context,
+    grant_id: Annotated[str, typer.Argument(help="The grant's number.", metavar="GRANT")],
+    dry_run: DryRun = False,
+) -> None:
     """Take a grant back, from here on."""
     owner = _owner(ctx, grant_id)
     with connect(state(ctx), AGENCY_ADMINISTRATOR, party=owner) as api:
+        if dry_run:
+            mine = [g for g in api.every(f"{INTAKE}/grants") if g["owner"] == api.person.party]
+            held = dry.found(mine, "grant_id", grant_id)
+            dry.tell(state(ctx), f"take back grant {grant_id}, which is now: {held['now']}", whom=held["grantee"], count=1)
         receipt = api.delete(f"{INTAKE}/grants/{segment(grant_id)}")
     sentence = f"Grant {grant_id} ends in the journal at position {receipt['position']}."
     emit(state(ctx), {"grant_id": grant_id, "receipt": receipt}, lambda: say(sentence))

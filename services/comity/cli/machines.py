@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 
 from comity.acts.machines import ROLES
+from comity.cli import dry_run as dry
 from comity.cli.connect import INTAKE, connect, segment
 from comity.cli.context import state
+from comity.cli.dry_run import DryRun
 from comity.cli.new_keys import kept_if_taken
 from comity.cli.output import emit, say, table
 from comity.domain.roles import ADMINISTRATOR, AGENCY_ADMINISTRATOR
@@ -60,10 +62,15 @@ def list_machines(ctx: typer.Context) -> None:
 
 @machine.command("revoke", epilog="Example: comity machine revoke m-0123456789ab")
 def revoke(
-    ctx: typer.Context, machine_id: Annotated[str, typer.Argument(help="Its id, as the list shows it.", metavar="ID")]
+    ctx: typer.Context,
+    machine_id: Annotated[str, typer.Argument(help="Its id, as the list shows it.", metavar="ID")],
+    dry_run: DryRun = False,
 ) -> None:
     """Shut a machine out from here on; its sessions end at once."""
     with connect(state(ctx), ADMINISTRATOR, AGENCY_ADMINISTRATOR) as api:
+        if dry_run:
+            held = dry.found(api.every(f"{INTAKE}/machines"), "machine_id", machine_id)
+            dry.tell(state(ctx), f"shut out {held['name']} ({machine_id})", whom=held["party"], count=1)
         done = api.delete(f"{INTAKE}/machines/{segment(machine_id)}")
     emit(state(ctx), done, lambda: say(f"{done['name']} ({machine_id}) may not sign in any more."))
 

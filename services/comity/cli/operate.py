@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from comity.cli import dry_run as dry
 from comity.cli.connect import OPERATIONS, REPAIR_SECONDS, connect, segment
 from comity.cli.context import state
+from comity.cli.dry_run import DryRun
 from comity.cli.output import emit, fields, moment, say, table
 from comity.domain.roles import ADMINISTRATOR, AUDITOR, OPERATOR
 
@@ -93,9 +95,15 @@ def sweep(ctx: typer.Context) -> None:
 def rebuild(
     ctx: typer.Context,
     view: Annotated[View, typer.Argument(help="What to make anew: ledger, gallery or photographs.", metavar="VIEW")],
+    dry_run: DryRun = False,
 ) -> None:
     """Make the ledger, the gallery or the photographs anew from the log."""
     with connect(state(ctx), OPERATOR, ADMINISTRATOR) as api:
+        if dry_run:
+            now = api.get(f"{OPERATIONS}/status")
+            count = now["templates"] if view is View.GALLERY else now["journal"]["applied"]
+            what = "templates" if view is View.GALLERY else "entries of the journal"
+            dry.tell(state(ctx), f"make the {view} anew from {what}", whom="this home", count=count)
         done = api.post(f"{OPERATIONS}/rebuild/{view}", timeout=REPAIR_SECONDS)
     emit(state(ctx), done, lambda: say(f"Made anew from the log: {view}."))
 

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from comity.adapters.keyring import FolderKeyring
+from comity.cli import dry_run as dry
 from comity.cli.connect import INTAKE, connect, segment
 from comity.cli.context import State, state
+from comity.cli.dry_run import DryRun
 from comity.cli.new_keys import kept_if_taken
 from comity.cli.output import emit, say, table
 from comity.domain.ids import ORI_WORDS, PARTY_WORDS, is_party
@@ -124,9 +126,14 @@ def revoke(
         typer.Option(min=0, help="From this position on its unseals, lifts and grants never counted.", metavar="PLACE"),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Enter it without asking.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """End a key, and void what it loosened from a position on."""
     with connect(state(ctx), ADMINISTRATOR) as api:
+        if dry_run:
+            held = api.get(f"{INTAKE}/keys/{segment(kid)}")
+            void = "" if void_from is None else f", and void what it loosened from position {void_from} on"
+            dry.tell(state(ctx), f"revoke key {kid}{void}", whom=held["party"], count=1)
         if not yes and typer.prompt("Type the key's id again to revoke it", err=True).strip() != kid:
             raise InvalidInput("Not confirmed: nothing was entered.", advice="Run it again when you are sure.")
         done = api.post(f"{INTAKE}/keys/{segment(kid)}/revocation", {"void_from": void_from})

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from comity.cli import dry_run as dry
 from comity.cli.connect import OPERATIONS, Api, connect
 from comity.cli.context import state
+from comity.cli.dry_run import DryRun
 from comity.cli.output import emit, say, table
 from comity.cli.sign_in import one
 from comity.domain.ids import PartyId, UserId
@@ -59,18 +61,29 @@ def give_roles(
     ctx: typer.Context,
     who: Annotated[str, typer.Argument(help="A name or a pseudonym.", metavar="NAME")],
     role: Annotated[list[str], typer.Option(help=f"One or more of: {', '.join(ROLES)}.")],
+    dry_run: DryRun = False,
 ) -> None:
     """Give somebody these roles instead of those they have, at once."""
     with connect(state(ctx), ADMINISTRATOR) as api:
-        given = api.put(f"{OPERATIONS}/people/{_one(api, who).user_id}/roles", {"roles": role})
+        person = _one(api, who)
+        if dry_run:
+            before = " ".join(sorted(person.roles))
+            dry.tell(state(ctx), f"give {person.name} {' '.join(role)} instead of {before}", whom=person.user_id, count=1)
+        given = api.put(f"{OPERATIONS}/people/{person.user_id}/roles", {"roles": role})
     emit(state(ctx), given, lambda: say(f"{given['name']} is {', '.join(given['roles'])} now."))
 
 
 @user.command("sign-out", epilog="Example: comity user sign-out 'Iris Okafor'")
-def sign_out(ctx: typer.Context, who: Annotated[str, typer.Argument(help="A name or a pseudonym.", metavar="NAME")]) -> None:
+def sign_out(
+    ctx: typer.Context,
+    who: Annotated[str, typer.Argument(help="A name or a pseudonym.", metavar="NAME")],
+    dry_run: DryRun = False,
+) -> None:
     """End every session and link of somebody."""
     with connect(state(ctx), ADMINISTRATOR) as api:
         person = _one(api, who)
+        if dry_run:
+            dry.tell(state(ctx), f"end every session and link of {person.name}", whom=person.user_id, count=1)
         ended = api.delete(f"{OPERATIONS}/people/{person.user_id}/sessions")
     emit(state(ctx), {"user_id": person.user_id, **ended}, lambda: say(f"{ended['ended']} sessions and links ended."))
 
@@ -80,10 +93,13 @@ def remove(
     ctx: typer.Context,
     who: Annotated[str, typer.Argument(help="A name or a pseudonym.", metavar="NAME")],
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Let somebody sign in no more: sessions and links end, and the pseudonym is never given again."""
     with connect(state(ctx), ADMINISTRATOR) as api:
         person = _one(api, who)
+        if dry_run:
+            dry.tell(state(ctx), f"remove {person.name}", whom=person.user_id, count=1)
         if not yes and typer.prompt(f"Type {person.name} again to remove them", err=True).strip() != person.name:
             raise InvalidInput("Not confirmed: nobody was removed.", advice="Run it again when you are sure.")
         api.delete(f"{OPERATIONS}/people/{person.user_id}")

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from comity.cli import dry_run as dry
 from comity.cli import files
 from comity.cli.connect import INTAKE, connect, segment
 from comity.cli.context import state
+from comity.cli.dry_run import DryRun
 from comity.cli.output import emit, fields, moment, note, say, table
 from comity.domain.roles import CLERK
 from comity.errors import InvalidInput
@@ -86,9 +88,15 @@ def lift(
     of: Of = None,
     authority: Annotated[str, typer.Option(help="What ends another party's order; courts alone may.", metavar="TEXT")] = "",
     yes: Yes = False,
+    dry_run: DryRun = False,
 ) -> None:
     """End a provisional seal or a seal, from here on; an expungement has no end."""
     with connect(state(ctx), CLERK, party=court) as api:
+        if dry_run:
+            held = api.get(path_of(of or court, order))
+            dry.tell(
+                state(ctx), f"end {held['kind']} {order}, which is now: {held['now']}", whom=held["party"], count=held["covered"]
+            )
         if not yes and not typer.confirm(f"End order {order} of {of or court}? {OPENS}", err=True):
             raise InvalidInput("Not confirmed: nothing was entered.", advice="Run it again when you are sure.")
         entered = api.post(f"{path_of(of or court, order)}/lift", {"authority": authority})

@@ -213,6 +213,7 @@ class Exchange:
 
     def _wire_upkeep(self) -> None:
         self.overview = Overview(
+            home=self.home.root,
             log=self.log,
             ledger=self.ledger,
             watch=self.watch,

@@ -23,6 +23,7 @@ from comity.errors import Unavailable
 from comity.intake import app as intake_app
 from comity.intake.services import IntakeServices
 from comity.operations import app as operations_app
+from comity.operations import health
 from comity.search import app as search_app
 from comity.search.services import SearchServices
 from comity.web.connections import SECONDS_MAX, Patient, Waiting
@@ -72,7 +73,7 @@ def http(exchange: Exchange, hosts: Collection[str] = ()) -> ASGIApp:
     app = Starlette(
         routes=[
             Route("/docs", _docs),
-            Route("/healthz", _healthy),
+            *health.routes(lambda: x.overview.parts(x.time_keeping.show().alarms)),
             Mount("/intake", intake_app.create(intake_services)),
             Mount("/search", search_app.create(search_services)),
             Mount("/operations", operations_app.create(operation_services(x, once))),
@@ -171,7 +172,3 @@ class Server:
 
 def _docs(_request: Request) -> Response:
     return HTMLResponse(DOCS)
-
-
-def _healthy(_request: Request) -> Response:
-    return Response(status_code=204)

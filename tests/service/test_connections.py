@@ -184,7 +184,7 @@ def test_strangers_who_sign_in_slowly_lock_nobody_out(server: Server, sockets: E
     since = time.monotonic()
     for _ in range(3):
         one, other = joined(server, sockets), joined(server, sockets)
-        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        one.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert answer(one).startswith(b"HTTP/1.1 204 ")
         other.sendall(head("/intake/v1/sessions", len(content)) + content)
         assert answer(other).startswith(b"HTTP/1.1 401 ")
@@ -231,7 +231,7 @@ def test_strangers_who_take_no_answer_lock_nobody_out(
         assert time.monotonic() < since + 2 * SOON, told
         time.sleep(0.5)
         newest = joined(server, sockets)
-        newest.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        newest.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         told = answer(newest)
 
 
@@ -254,7 +254,7 @@ def test_a_body_that_drips_is_given_up(house: House, server: Server, sockets: Ex
     assert got.startswith(b"HTTP/1.1 408 ")
 
 
-@pytest.mark.parametrize("begun", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"])
+@pytest.mark.parametrize("begun", [b"", b"GET /livez HT", b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n"])
 def test_a_request_that_never_comes_is_not_waited_for(
     server: Server, sockets: ExitStack, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
@@ -268,14 +268,14 @@ def test_a_request_that_never_comes_is_not_waited_for(
 def test_a_head_that_drips_is_given_up(server: Server, sockets: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connections.SECONDS_MAX, Waiting.HEAD, 0.5)
     one = joined(server, sockets)
-    one.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+    one.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n")
     assert is_cut_while_sending(one, b"x: y\r\n")
 
 
 def test_a_second_request_may_come_after_the_first(server: Server, sockets: ExitStack) -> None:
     one = joined(server, sockets)
     for _ in range(3):
-        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        one.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert answer(one).startswith(b"HTTP/1.1 204 ")
         time.sleep(0.1)
 
@@ -299,7 +299,7 @@ def test_where_all_places_are_taken_the_longest_idle_gives_way(
     idle = [joined(server, sockets) for _ in range(4)]
     time.sleep(0.2)
     newest = joined(server, sockets)
-    newest.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    newest.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     assert answer(newest).startswith(b"HTTP/1.1 204 ")
     assert is_ended(idle[0], SOON)
 
@@ -337,7 +337,7 @@ def test_where_all_are_busy_the_newest_is_told_to_come_again(
 )
 def test_only_names_of_its_own_are_answered(server: Server, sockets: ExitStack, host: str, status: int) -> None:
     one = joined(server, sockets)
-    one.sendall(f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    one.sendall(f"GET /livez HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     assert answer(one).startswith(f"HTTP/1.1 {status} ".encode())
 
 
@@ -359,7 +359,7 @@ def test_a_name_in_the_settings_is_answered(house: House, sockets: ExitStack, mo
     monkeypatch.setattr(house.exchange.settings, "hosts", ("exchange.example",))
     with Server(house.exchange) as server:
         one = joined(server, sockets)
-        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: exchange.example\r\n\r\n")
+        one.sendall(b"GET /livez HTTP/1.1\r\nHost: exchange.example\r\n\r\n")
         assert answer(one).startswith(b"HTTP/1.1 204 ")
 
 
@@ -368,5 +368,5 @@ def test_an_ipv6_address_is_printed_so_that_it_can_be_opened(house: House) -> No
         at = urlsplit(server.url)
         assert at.hostname == "::1"
         with socket.create_connection((at.hostname, int(at.port or 0)), timeout=SOON) as one:
-            one.sendall(f"GET /healthz HTTP/1.1\r\nHost: {at.netloc}\r\n\r\n".encode())
+            one.sendall(f"GET /livez HTTP/1.1\r\nHost: {at.netloc}\r\n\r\n".encode())
             assert answer(one).startswith(b"HTTP/1.1 204 ")

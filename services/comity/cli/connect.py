@@ -150,7 +150,7 @@ def running(settings: Settings) -> str | None:
     try:
         url = Home(settings.home).url_file.read_text(encoding="utf-8").strip()
         with http_client(url, timeout=HEALTH_SECONDS) as asking:
-            asking.get("/healthz").raise_for_status()
+            asking.get("/livez").raise_for_status()
     except (OSError, httpx2.HTTPError, httpx2.InvalidURL):
         return None
     return url

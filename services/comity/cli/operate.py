@@ -30,12 +30,14 @@ class View(StrEnum):
 UNKNOWN = "?"  # while the log does not answer
 
 
-@app.command(epilog="Example: comity status --json")
+@app.command(epilog="Exit code 1 where something stands still or an alarm stands. Example: comity status --json")
 def status(ctx: typer.Context) -> None:
     """Show every position and lag, and what stands still."""
     with connect(state(ctx), *READERS) as api:
         now = api.get(f"{OPERATIONS}/status")
     emit(state(ctx), now, lambda: _show_status(now))
+    if now["alarms"] or now["journal"]["failure"] or any(f["failure"] for f in now["followers"].values()):
+        raise typer.Exit(1)
 
 
 def _show_status(now: dict[str, Any]) -> None:
@@ -44,6 +46,8 @@ def _show_status(now: dict[str, Any]) -> None:
     fields(
         "",
         [
+            ("Version", now["version"]),
+            ("Home", f"{now['home']}, {now['disk_free_bytes'] / 1e9:.1f} GB free"),
             ("Log", now["log"]),
             ("Journal", f"{journal['applied']} of {UNKNOWN if journal['end'] is None else journal['end']} entries applied"),
             (

@@ -60,6 +60,9 @@ class StatusOut(BaseModel):
     """Every position and lag, what stands still and why, and the exchange's clock."""
 
     model_config = ConfigDict(extra="allow")
+    version: str
+    home: str
+    disk_free_bytes: int
     log: str
     journal: JournalStatusOut
     clock_age_seconds: float | None

@@ -62,6 +62,7 @@ def test_a_dry_run_enters_nothing_and_says_what_for_whom_and_how_many(cli: Cli) 
         said = cli.json(*words, "--dry-run")
         assert (set(said), said["dry_run"]) == ({"dry_run", "would", "whom", "count"}, True), words
         assert said["would"]
+        assert isinstance(said["count"], int), words
         assert said["whom"]
         told = cli.run(*words, "--dry-run")
         assert told.exit_code == 0, (words, told.stderr)

@@ -94,9 +94,8 @@ def lift(
     with connect(state(ctx), CLERK, party=court) as api:
         if dry_run:
             held = api.get(path_of(of or court, order))
-            dry.tell(
-                state(ctx), f"end {held['kind']} {order}, which is now: {held['now']}", whom=held["party"], count=held["covered"]
-            )
+            count = sum(held["covers"].values()) + sum(held["covers_kin"].values())
+            dry.tell(state(ctx), f"end {held['kind']} {order}, which is now: {held['now']}", whom=held["party"], count=count)
         if not yes and not typer.confirm(f"End order {order} of {of or court}? {OPENS}", err=True):
             raise InvalidInput("Not confirmed: nothing was entered.", advice="Run it again when you are sure.")
         entered = api.post(f"{path_of(of or court, order)}/lift", {"authority": authority})

@@ -14,7 +14,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILE_LINES_MAX, FUNCTION_LINES_MAX = 400, 60
 SERVICES = sorted((ROOT / "services").rglob("*.py"))
-PYTHON = [*SERVICES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "schemas").rglob("*.py"))]
+PYTHON = [
+    *SERVICES,
+    *(path for folder in ("tests", "schemas", "infra") for path in sorted((ROOT / folder).rglob("*.py"))),
+]
 READ_BY_PEOPLE = [
     path for folder in ("services", "schemas") for suffix in ("html", "js", "css", "svg", "md", "avsc")
     for path in sorted((ROOT / folder).rglob(f"*.{suffix}"))

@@ -7,15 +7,13 @@ It ends in a working environment, or in one sentence that says what to do.
 from __future__ import annotations
 
 import argparse
-import errno
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import browser
 import bundle
-from environment import LEVELS, Environment
+from environment import LEVELS, Environment, advice_on
 from told import Advised, say
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,23 +55,6 @@ def act(name: str, environment: Environment, words: list[str], *, named: bool) -
         environment.run_uv(words, environment.told())
     if name == "bundle":
         bundle.make(environment, Path(words[0]))
-
-
-def advice_on(error: OSError, environment: Environment) -> str:
-    """Return what a person can do about a disk that does not take what is written."""
-    what = f"{error.filename or environment.folder}: {error.strerror}"
-    if error.errno == errno.EACCES and error.filename == str(environment.uv):
-        return f"{what}. No program may run on this disk (noexec): copy the checkout to another one, and run make there."
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{what}. Setting up needs 2 GB: make room, and run make again."
-    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{what}. Mend that, and run make again."
-    if os.access(environment.root, os.W_OK):
-        return f"{what}. It is another account's: remove it (sudo rm -rf '{environment.folder}'), and run make again."
-    return (
-        f"{what}. This checkout cannot be written: copy it to a folder of yours "
-        f"(cp -r --no-preserve=mode '{environment.root}' ~/comity), and run make there."
-    )
 
 
 if __name__ == "__main__":

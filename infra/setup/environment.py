@@ -9,6 +9,7 @@ Other locks alone change what is there in place.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -152,10 +153,10 @@ class Environment:
     def speak(self) -> list[str]:
         """Return the identity that the environment's own Python tells; nothing where it does not run, or is another folder's."""
         try:
-            said = json.loads(run([self.python, "-I", "-c", WHO], os.environ, listen=True))
-        except (OSError, subprocess.SubprocessError, ValueError):
+            python, base, prefix = map(str, json.loads(run([self.python, "-I", "-c", WHO], os.environ, listen=True)))
+        except (OSError, subprocess.SubprocessError, ValueError, TypeError):
             return []
-        return list(said[:2]) if Path(said[2]).resolve() == self.folder else []
+        return [python, base] if Path(prefix).resolve() == self.folder else []
 
     def _lock(self, name: str) -> Path:
         return self.root / "infra" / "locks" / f"{name}.txt"
@@ -203,8 +204,10 @@ def refuse_this_python(bundle: Path) -> None:
         kind = sys.implementation.name
         raise Advised(f"comity needs CPython, and {sys.executable} is {kind}: say make PYTHON=/usr/bin/python3.")
     try:
-        import ensurepip  # noqa: F401, PLC0415  # Debian keeps it in a package of its own
-    except ImportError:
+        import ensurepip  # noqa: PLC0415  # Debian keeps it in a package of its own
+
+        ensurepip.version()
+    except (ImportError, AttributeError):  # absent; or an empty folder of that name
         raise Advised(f"{sys.executable} cannot make virtual environments: {venv_advice()}") from None
     made = bundle / "made.json"
     tags = json.loads(made.read_text(encoding="utf-8"))["pythons"] if made.is_file() else [tag]
@@ -217,6 +220,23 @@ def venv_advice() -> str:
     """Return what to do where Python lacks a part of itself."""
     package = f"python3.{sys.version_info.minor}-venv"
     return f"on Debian and Ubuntu say apt-get install {package} (as root, or with sudo), and run make again."
+
+
+def advice_on(error: OSError, environment: Environment) -> str:
+    """Return what a person can do about a disk that does not take what is written."""
+    what = f"{error.filename or environment.folder}: {error.strerror}"
+    if error.errno == errno.EACCES and error.filename == str(environment.uv):
+        return f"{what}. No program may run on this disk (noexec): copy the checkout to another one, and run make there."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{what}. Setting up needs 2 GB: make room, and run make again."
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{what}. Mend that, and run make again."
+    if os.access(environment.root, os.W_OK):
+        return f"{what}. It is another account's: remove it (sudo rm -rf '{environment.folder}'), and run make again."
+    return (
+        f"{what}. This checkout cannot be written: copy it to a folder of yours "
+        f"(cp -r --no-preserve=mode '{environment.root}' ~/comity), and run make there."
+    )
 
 
 def remove(path: Path) -> None:

@@ -131,7 +131,8 @@ class Environment:
         try:
             run([sys.executable, "-I", "-m", "venv", self.folder], os.environ)
         except subprocess.CalledProcessError as error:
-            raise Advised(f"{sys.executable} cannot make virtual environments: {venv_advice()}") from error
+            advice = f"{sys.executable} could not make a virtual environment, as is said above: {venv_advice()}"
+            raise Advised(self._no_room() or advice) from error
 
     def _refuse_what_is_not_ours(self) -> None:
         """Stop before anything is removed that no Python made."""
@@ -183,10 +184,16 @@ class Environment:
             os.fsync(file.fileno())
         beside.replace(self.folder / MARK)
 
-    def _why_not_installed(self) -> str:
+    def _no_room(self) -> str:
+        """Return what to do where the disk is too small, and nothing where it is not: programs fail there in many ways."""
         free = shutil.disk_usage(self.folder).free
-        if free < FREE_BYTES_MIN:
-            return f"{self.folder} has {free / 1e9:.1f} GB free, and setting up needs 2: make room, and run make again."
+        if free >= FREE_BYTES_MIN:
+            return ""
+        return f"{self.folder} has {free / 1e9:.1f} GB free, and setting up needs 2: make room, and run make again."
+
+    def _why_not_installed(self) -> str:
+        if full := self._no_room():
+            return full
         if self.bundle.is_dir():
             return "The bundle does not hold what the locks name: make it again, with `make bundle`, where there is a network."
         return f"The libraries could not be fetched: {NETWORK_ADVICE}"
@@ -225,7 +232,7 @@ def venv_advice() -> str:
 def advice_on(error: OSError, environment: Environment) -> str:
     """Return what a person can do about a disk that does not take what is written."""
     what = f"{error.filename or environment.folder}: {error.strerror}"
-    if error.errno == errno.EACCES and error.filename == str(environment.uv):
+    if error.errno == errno.EACCES and str(error.filename) == str(environment.uv):
         return f"{what}. No program may run on this disk (noexec): copy the checkout to another one, and run make there."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{what}. Setting up needs 2 GB: make room, and run make again."

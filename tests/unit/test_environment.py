@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -126,6 +128,23 @@ def test_a_disk_that_takes_nothing_ends_in_one_sentence(
     assert advice.format(folder=whole.folder, root=whole.root) in said
 
 
+@pytest.mark.parametrize("fails", ["the environment", "the libraries"])
+def test_a_disk_that_is_full_is_named_whatever_failed_on_it(
+    fails: str, whole: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(words: list[object], *_: object, **__: object) -> str:
+        if "venv" in words or fails == "the libraries":
+            raise subprocess.CalledProcessError(1, [])
+        return ""
+
+    monkeypatch.setattr(environment, "run", run)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**10, 10**10, 0))
+    if fails == "the libraries":
+        monkeypatch.setattr(Environment, "_begin_anew", lambda _: None)
+    with pytest.raises(Advised, match=r"has 0\.0 GB free, and setting up needs 2: make room, and run make again"):
+        whole._make("dev", named=True)
+
+
 def test_a_disk_on_which_no_program_runs_is_told(whole: Environment) -> None:
-    refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(whole.uv))
+    refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES), whole.uv)  # as subprocess raises it
     assert "noexec" in environment.advice_on(refused, whole)

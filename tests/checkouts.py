@@ -218,6 +218,15 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 @contextmanager
+def served(folder: Path) -> Iterator[int]:
+    """Serve a folder's files; yields the port."""
+    with Server(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@contextmanager
 def mirror(folder: Path, whole: Path) -> Iterator[int]:
     """Serve a folder of wheels as an index, behind TLS; yields the port."""
     for path in folder.glob("*.whl"):

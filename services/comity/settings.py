@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     )
     master_key: SecretStr | None = Field(default=None, description="32 bytes in hex or base64; else a 0600 file in the home.")
     cache: Folder | None = Field(default=None, description="Folded models and Kafka's jars; default ~/.cache/comity.")
+    maven: str | None = Field(default=None, description="A mirror's address for Kafka's jars; default Maven Central.")
     probe_days: float = Field(
         default=30.0,
         gt=0,

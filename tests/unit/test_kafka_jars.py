@@ -1,9 +1,11 @@
 """The jars that make a broker."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
+import checkouts
 from comity.adapters import kafka_jars
 from comity.adapters.local_kafka import LocalKafka
 from comity.errors import Halted, Unavailable
@@ -24,6 +26,18 @@ def test_a_jar_that_is_not_the_locks_is_deleted_and_stops_everything(tmp_path: P
     with pytest.raises(Halted, match=r"org\.example:thing:1\.0"):
         kafka_jars._jar(tmp_path, "org.example:thing:1.0", "00" * 32)
     assert not jar.exists()
+
+
+def test_a_mirror_is_asked_and_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jar = tmp_path / "mirror/org/example/thing/1.0/thing-1.0.jar"
+    jar.parent.mkdir(parents=True)
+    jar.write_bytes(b"a jar")
+    with checkouts.served(tmp_path / "mirror") as port:
+        monkeypatch.setenv("COMITY_MAVEN", f"http://127.0.0.1:{port}")
+        digest = hashlib.sha256(b"a jar").hexdigest()
+        assert kafka_jars._jar(tmp_path / "m2", "org.example:thing:1.0", digest).read_bytes() == b"a jar"
+        with pytest.raises(Unavailable, match=r"other-1\.0\.jar could not be fetched"):
+            kafka_jars._jar(tmp_path / "m2", "org.example:other:1.0", digest)
 
 
 def test_the_cache_can_be_moved(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The jars of Apache Kafka: fetched once from Maven Central, each checked against ``jars.lock``.
+"""The jars of Apache Kafka: fetched once from Maven Central or a mirror of it, each checked against ``jars.lock``.
 
 ``jars.lock`` beside this file is a copy of ``infra/kafka/jars.lock``, so that an installed wheel works alone.
 """
@@ -63,11 +63,18 @@ def _fetch(repository: Path, group: str, artifact: str, version: str) -> None:
         from jgo.maven import MavenContext  # noqa: PLC0415  # an extra: only who starts a broker has it
     except ImportError as error:
         raise Unavailable("no local Kafka is installed", advice="pip install 'comity[local-kafka]'") from error
-    context = MavenContext(repo_cache=repository, timeout=FETCH_SECONDS_MAX)
+    mirror = os.environ.get("COMITY_MAVEN")
+    context = MavenContext(
+        repo_cache=repository,
+        remote_repos={"mirror": mirror} if mirror else None,  # nobody else is asked then
+        timeout=FETCH_SECONDS_MAX,
+    )
     try:
         context.project(group, artifact).at_version(version).artifact().resolve()
     except Exception as error:  # whatever its HTTP client raises
-        advice = "Look at the network or the proxy, or copy the cache from a machine that has it (COMITY_CACHE)."
+        advice = (
+            "Look at the network or proxy, name a mirror (COMITY_MAVEN), or copy the cache of another machine (COMITY_CACHE)."
+        )
         raise Unavailable(f"{artifact}-{version}.jar could not be fetched", advice=advice) from error
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +72,36 @@ def test_a_follower_that_fails_again_and_again_rests_ever_longer(log: SqliteLog)
     follower._stop = Rests(7)
     follower._run()
     assert follower._stop.seconds == [1, 2, 4, 8, 15, 15, 15]
+
+
+class Slow:
+    """A log whose readers bring nothing at first, as a broker's do."""
+
+    def __init__(self, log: SqliteLog) -> None:
+        self._log, self.end = log, log.end
+
+    @contextlib.contextmanager
+    def open(self, starts: dict[Stream, int]) -> Iterator[Slow]:
+        with self._log.open(starts) as self._reader:
+            self._rounds = 0
+            yield self
+
+    def poll(self, **how: Any) -> Mapping[Stream, Batch]:  # noqa: ANN401
+        self._rounds += 1
+        return self._reader.poll(**how) if self._rounds > 1 else {}
+
+
+def test_an_empty_round_before_what_cannot_be_applied_is_no_recovery(log: SqliteLog) -> None:
+    def apply(_stream: Stream, _batch: Batch) -> None:
+        raise OSError("full")
+
+    log.append(Topic.JOURNAL, Entry(b"k", b"v", ()), timeout_seconds=5)
+    follower = Follower("fails", Slow(log), lambda: {JOURNAL: 0}, apply)  # type: ignore[arg-type]
+    rests = Rests(8)
+    follower._stop = rests
+    follower._run()
+    assert [seconds for seconds in rests.seconds if seconds >= 1] == [1, 2, 4, 8]
+    assert follower.failure == "fails: OSError"
 
 
 def test_a_follower_that_reads_again_is_well_though_nothing_comes(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:

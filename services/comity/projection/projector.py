@@ -127,12 +127,14 @@ class Follower:
         self.positions = starts
         with self._log.open(starts) as reader:
             while not self._stop.is_set():
-                for stream, batch in self._news(reader).items():
+                news = self._news(reader)
+                for stream, batch in news.items():
                     self._apply(stream, batch)
                     self.positions[stream] = batch.next
                     if self._stop.is_set():
                         return
-                self.failure, self._again = None, 0
+                if news or (self.failure is not None and self.lag() == 0):  # an empty round may be a broker that is away
+                    self.failure, self._again = None, 0
 
     def _news(self, reader: Reader) -> Mapping[Stream, Batch]:
         if self._urgent:

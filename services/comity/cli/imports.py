@@ -66,7 +66,7 @@ class Tally:
         reason = found.get("reason") or found["state"]
         self.rejected[reason] += 1
         if len(self.rejections) < REFUSED_SHOWN_MAX:
-            self.rejections.append({"line": line, "reason": reason, "advice": found["advice"]})
+            self.rejections.append({"line": line, "reason": reason, "advice": found.get("advice")})
 
     @property
     def ok(self) -> bool:

@@ -1,7 +1,7 @@
 """An import's memory: one JSON object a line, appended as it goes, so that the next run goes on where this one stopped.
 
 An outcome is written after it is known: a crash in between sends that row again, and the exchange keeps the first. The last
-line about a row counts. A half line at the end, from a crash, is passed over.
+line about a row counts. What does not fit is passed over, a half line from a crash too: then the row is sent again.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any, Self
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from comity.errors import Conflict, InvalidInput
 
@@ -21,8 +22,38 @@ KIND = "comity-import/1"
 HEADER = f'{{"report": "{KIND}"'
 LINE_CHARS_MAX = 16 * 1024
 SENT, TAKEN, REJECTED, SUPPRESSED = "sent", "admitted", "rejected", "suppressed"
-_RECORD = re.compile(r"[0-9a-f]{1,64}")  # it stands in a path
 DONE = (TAKEN, REJECTED, SUPPRESSED)
+
+
+class _Receipt(BaseModel):
+    """Where an enrolment stands; it is asked after by this."""
+
+    model_config = ConfigDict(strict=True)
+    topic: str
+    partition: int = Field(ge=0, lt=2**31)
+    position: int = Field(ge=0, lt=2**63)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class _Told(BaseModel):
+    """What the lines of a report tell of one row."""
+
+    model_config = ConfigDict(strict=True)
+    state: Literal["sent", "admitted", "rejected", "suppressed"]
+    agency: str
+    booking: str
+    version: int
+    record_id: str | None = Field(default=None, pattern="^[0-9a-f]{1,64}$", description="It stands in a path.")
+    receipt: _Receipt | None = None
+    photographs: str | None = None
+    reason: str | None = None
+    advice: str | None = None
+
+    @model_validator(mode="after")
+    def _can_be_asked_after(self) -> Self:
+        if self.state == SENT and (self.record_id is None or self.receipt is None):
+            raise ValueError("what was sent has a record and a receipt")
+        return self
 
 
 class Report:
@@ -101,13 +132,13 @@ class Report:
     def _take(self, text: str, home: str) -> None:
         try:
             said = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if not isinstance(said, dict):
             return
         if said.get("report") == KIND and said.get("home") != home:
             raise Conflict("This report belongs to an import into another home.", advice="Name another with --report.")
-        if isinstance(row := said.get("row"), str) and _is_whole(said):
+        if isinstance(row := said.get("row"), str) and _fits(self.states.get(row, {}) | said):
             self._remember(row, said)
 
     def _remember(self, row: str, said: dict[str, Any]) -> None:
@@ -119,13 +150,13 @@ class Report:
         self._file.flush()
 
 
-def _is_whole(said: Mapping[str, Any]) -> bool:
-    """Say whether a line that tells of a row sent can be asked after; else the row is sent again, and the first one counts."""
-    if said.get("state") != SENT:
-        return True
-    receipt = said.get("receipt")
-    named = _RECORD.fullmatch(str(said.get("record_id"))) is not None
-    return named and isinstance(receipt, dict) and {"partition", "position", "sha256"} <= receipt.keys()
+def _fits(said: Mapping[str, Any]) -> bool:
+    """Say whether what all lines tell of a row can be gone on with."""
+    try:
+        _Told.model_validate(said)
+    except ValidationError:
+        return False
+    return True
 
 
 def _no_report(path: Path) -> InvalidInput:

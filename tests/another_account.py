@@ -7,15 +7,17 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 NOBODY = 65534
-LISTENS = "0A"  # a socket's state in /proc/net/tcp
+LISTENS, UNCONNECTED = "0A", "07"  # a socket's states in /proc/net
+ACCEPTS = 0x10000  # a flag in /proc/net/unix
 SECONDS_MAX = 60
-_GIVE_UP_ROOT = f"import os, sys\nos.setgroups([])\nos.setgid({NOBODY})\nos.setuid({NOBODY})\n"
+# What is imported later must lie where nobody may read: Python itself may lie in root's own home.
+_GIVE_UP_ROOT = f"import encodings.idna, os, sys\nos.setgroups([])\nos.setgid({NOBODY})\nos.setuid({NOBODY})\n"
 
 
 def tried(code: str, *words: str, imports: str = "") -> str:
@@ -40,15 +42,34 @@ def family(pid: int) -> Iterator[int]:
 
 def listening(pid: int) -> set[tuple[str, int]]:
     """Return the addresses and ports on which these processes listen; the address as the kernel shows it."""
-    inodes = {inode for one in family(pid) for inode in _sockets(one)}
-    found: set[tuple[str, int]] = set()
-    for table in ("tcp", "tcp6"):
+    return set(_internet(pid, ("tcp", "tcp6"), {LISTENS}))
+
+
+def receiving(pid: int) -> set[tuple[str, int]]:
+    """Return the addresses and ports at which these processes take datagrams."""
+    return set(_internet(pid, ("udp", "udp6", "raw", "raw6"), {LISTENS, UNCONNECTED}))
+
+
+def named(pid: int) -> set[str]:
+    """Return the Unix sockets on which these processes listen: paths, or names that begin with @, which have no owner."""
+    inodes = _inodes(pid)
+    lines = Path(f"/proc/{pid}/net/unix").read_text(encoding="utf-8").splitlines()[1:]
+    found = [line.split(maxsplit=7) for line in lines]
+    return {one[7] if len(one) > 7 else "@" for one in found if int(one[3], 16) & ACCEPTS and one[6] in inodes}
+
+
+def _internet(pid: int, tables: Sequence[str], states: Collection[str]) -> Iterator[tuple[str, int]]:
+    inodes = _inodes(pid)
+    for table in tables:
         for line in Path(f"/proc/{pid}/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
             fields = line.split()
-            if fields[3] == LISTENS and fields[9] in inodes:
+            if fields[3] in states and fields[9] in inodes:
                 address, _, port = fields[1].partition(":")
-                found.add((_address(address), int(port, 16)))
-    return found
+                yield _address(address), int(port, 16)
+
+
+def _inodes(pid: int) -> set[str]:
+    return {inode for one in family(pid) for inode in _sockets(one)}
 
 
 def _sockets(pid: int) -> Iterator[str]:
@@ -64,4 +85,5 @@ def _sockets(pid: int) -> Iterator[str]:
 def _address(shown: str) -> str:
     """Return an address as people write it: the kernel shows each 32 bits in the machine's own order."""
     words = [bytes.fromhex(shown[at : at + 8])[:: -1 if sys.byteorder == "little" else 1] for at in range(0, len(shown), 8)]
-    return str(ipaddress.ip_address(b"".join(words)))
+    address = ipaddress.ip_address(b"".join(words))
+    return str(getattr(address, "ipv4_mapped", None) or address)

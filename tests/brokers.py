@@ -11,9 +11,10 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,10 +27,16 @@ _LEFT_TO_THE_LAST: list[LocalKafka] = []  # a process that is still running must
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where the session's broker listens, and its data (None for one that is not ours to look into)."""
+    """Where the session's broker listens, its data (None for one that is not ours to look into), what it asks of clients."""
 
     bootstrap: list[str]
     data: Path | None
+    security: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def client(self) -> dict[str, Any]:
+        """Return what every client of kafka-python is given."""
+        return {"bootstrap_servers": self.bootstrap, **self.security}
 
     def prefix(self) -> str:
         """Return a new prefix, so that each test has its own topics."""
@@ -68,7 +75,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         if users == 1:
             kafka.start()
     try:
-        yield Broker(kafka.bootstrap, kafka.data())
+        yield Broker(kafka.bootstrap, kafka.data(), kafka.security)
     finally:
         with _counted(folder, -1) as users:
             if users == 0:

@@ -78,9 +78,9 @@ _append: Any = DefaultRecordBatchBuilder.append
 class ThroughKafka:
     """Produces with each codec, in transactions and without."""
 
-    def __init__(self, bootstrap: Sequence[str], prefix: str) -> None:
+    def __init__(self, client: Mapping[str, Any], prefix: str) -> None:
         self._prefix, self._names = prefix, itertools.count()
-        more: dict[str, Any] = {"bootstrap_servers": list(bootstrap), "max_request_size": 4 * RECORD_BYTES_MAX}
+        more: dict[str, Any] = {**client, "max_request_size": 4 * RECORD_BYTES_MAX}
         self._plain = {codec: KafkaProducer(compression_type=codec, **more) for codec in CODECS}  # type: ignore[arg-type]
         self._transactional = KafkaProducer(transactional_id=f"{prefix}stranger", acks="all", **more)
         self._transactional.init_transactions()
@@ -125,9 +125,9 @@ def stream(log: EventLog, thrown: Thrown) -> Stream:
 
 
 @contextmanager
-def through_kafka(bootstrap: Sequence[str], prefix: str) -> Iterator[Stranger]:
+def through_kafka(client: Mapping[str, Any], prefix: str) -> Iterator[Stranger]:
     """Let a stranger write to a broker."""
-    stranger = ThroughKafka(bootstrap, prefix)
+    stranger = ThroughKafka(client, prefix)
     try:
         yield stranger
     finally:

@@ -78,8 +78,8 @@ def sender(bare: KafkaProducer) -> Callable[[], object]:
 
 def bench_kafka(folder: Path) -> float:
     with LocalKafka(folder / "kafka") as kafka:
-        log = KafkaLog(kafka.bootstrap)
-        bare = KafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all", linger_ms=0, metrics_enabled=False)
+        log = KafkaLog(kafka.bootstrap, security=kafka.security)
+        bare = KafkaProducer(bootstrap_servers=kafka.bootstrap, **kafka.security, acks="all", linger_ms=0, metrics_enabled=False)
         try:
             return compare("kafka", appender(log), sender(bare))
         finally:

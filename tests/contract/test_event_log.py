@@ -63,7 +63,7 @@ class KafkaHome:
         self._broker, self._prefix = broker, broker.prefix()
 
     def open(self) -> EventLog:
-        return KafkaLog(self._broker.bootstrap, prefix=self._prefix, compaction=FAST_COMPACTION)
+        return KafkaLog(self._broker.bootstrap, security=self._broker.security, prefix=self._prefix, compaction=FAST_COMPACTION)
 
     def anew(self) -> KafkaHome:
         return KafkaHome(self._broker)

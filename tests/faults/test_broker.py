@@ -42,7 +42,11 @@ def everything(log: KafkaLog) -> list[Placed]:
 
 
 def test_nothing_acknowledged_is_lost_by_kill_9_and_positions_go_on(own: LocalKafka) -> None:
-    log, told, stop = KafkaLog(own.bootstrap, compaction=FAST_COMPACTION), list[Placed](), threading.Event()
+    log, told, stop = (
+        KafkaLog(own.bootstrap, security=own.security, compaction=FAST_COMPACTION),
+        list[Placed](),
+        threading.Event(),
+    )
 
     def write() -> None:
         count = 0
@@ -94,12 +98,12 @@ def _follow(reader: Reader, followed: list[Placed]) -> int:
 
 
 def test_a_cleanly_stopped_broker_goes_on_with_its_folder(own: LocalKafka) -> None:
-    log = KafkaLog(own.bootstrap)
+    log = KafkaLog(own.bootstrap, security=own.security)
     identity, placed = log.identity(Topic.JOURNAL), log.append(Topic.JOURNAL, Entry(None, b"1"), timeout_seconds=SECONDS)
     log.close()
     own.stop()
     own.start()
-    log = KafkaLog(own.bootstrap)
+    log = KafkaLog(own.bootstrap, security=own.security)
     try:
         assert log.identity(Topic.JOURNAL) == identity
         assert everything(log) == [placed]
@@ -108,7 +112,7 @@ def test_a_cleanly_stopped_broker_goes_on_with_its_folder(own: LocalKafka) -> No
 
 
 def test_a_paused_broker_leaves_the_question_open_and_the_entry_may_land(own: LocalKafka) -> None:
-    log = KafkaLog(own.bootstrap)
+    log = KafkaLog(own.bootstrap, security=own.security)
     try:
         log.append(Topic.JOURNAL, Entry(None, b"before"), timeout_seconds=SECONDS)
         own.pause()
@@ -132,7 +136,7 @@ def test_the_log_goes_on_after_an_entry_expired_in_a_broker_that_died_with_it(
     """Bare kafka-python never sends again after this."""
     monkeypatch.setattr(kafka_producer, "DELIVERY_SECONDS_MAX", 2.0)
     monkeypatch.setattr(kafka_log, "REQUEST_SECONDS_MAX", 1.5)
-    log = KafkaLog(own.bootstrap)
+    log = KafkaLog(own.bootstrap, security=own.security)
     try:
         log.append(Topic.JOURNAL, Entry(None, b"before"), timeout_seconds=SECONDS)
         own.pause()
@@ -152,7 +156,7 @@ def test_the_log_goes_on_after_an_entry_expired_in_a_broker_that_died_with_it(
 
 def test_a_full_buffer_appends_nothing_instead_of_growing(own: LocalKafka, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_producer, "BUFFER_BYTES_MAX", 100_000)
-    log = KafkaLog(own.bootstrap)
+    log = KafkaLog(own.bootstrap, security=own.security)
     try:
         own.pause()
         with pytest.raises(OutcomeUnknown):

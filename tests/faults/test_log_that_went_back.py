@@ -35,13 +35,13 @@ def own(tmp_path: Path) -> Iterator[LocalKafka]:
 
 @pytest.fixture
 def admin(broker: Broker) -> Iterator[KafkaAdminClient]:
-    client = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    client = KafkaAdminClient(bootstrap_servers=broker.bootstrap, **broker.security)
     yield client
     client.close()
 
 
 def opened(broker: Broker, prefix: str) -> KafkaLog:
-    return KafkaLog(broker.bootstrap, prefix=prefix, compaction=FAST_COMPACTION)
+    return KafkaLog(broker.bootstrap, security=broker.security, prefix=prefix, compaction=FAST_COMPACTION)
 
 
 def append(log: KafkaLog, topic: Topic, count: int, word: str = "value") -> Stream:
@@ -51,9 +51,9 @@ def append(log: KafkaLog, topic: Topic, count: int, word: str = "value") -> Stre
     return placed.stream
 
 
-def elsewhere(bootstrap: list[str], prefix: str, topic: Topic, count: int) -> None:
+def elsewhere(broker: Broker | LocalKafka, prefix: str, topic: Topic, count: int) -> None:
     """Append entries of the same key by another process's means."""
-    other = KafkaLog(bootstrap, prefix=prefix, compaction=FAST_COMPACTION)
+    other = KafkaLog(broker.bootstrap, security=broker.security, prefix=prefix, compaction=FAST_COMPACTION)
     append(other, topic, count, "another")
     other.close()
 
@@ -81,7 +81,7 @@ def cut(folder: Path) -> None:
 
 
 def test_an_entry_that_a_broker_lost_halts_its_reader_at_every_poll(own: LocalKafka) -> None:
-    log = KafkaLog(own.bootstrap, compaction=FAST_COMPACTION)
+    log = KafkaLog(own.bootstrap, security=own.security, compaction=FAST_COMPACTION)
     try:
         append(log, Topic.JOURNAL, 5)
         with log.open({JOURNAL: 0}) as reader:
@@ -101,7 +101,7 @@ def test_an_entry_that_a_broker_lost_halts_its_reader_at_every_poll(own: LocalKa
 
 def test_a_follower_of_a_stream_that_lost_an_entry_stays_down(own: LocalKafka) -> None:
     """It must not open anew at a position that is another entry's by then."""
-    log = KafkaLog(own.bootstrap, compaction=FAST_COMPACTION)
+    log = KafkaLog(own.bootstrap, security=own.security, compaction=FAST_COMPACTION)
     applied: list[int] = []
 
     def apply(_stream: Stream, batch: Batch) -> None:
@@ -116,7 +116,7 @@ def test_a_follower_of_a_stream_that_lost_an_entry_stays_down(own: LocalKafka) -
         cut(own.data() / f"{Topic.ENROLMENTS}-{stream.partition}")
         own.start()
         _until(lambda: follower.failure is not None)
-        elsewhere(own.bootstrap, "", Topic.ENROLMENTS, 3)
+        elsewhere(own, "", Topic.ENROLMENTS, 3)
         time.sleep(2.5)  # a retry comes after one second
         assert applied == [0, 1, 2, 3, 4]
         assert follower.failure is not None
@@ -146,9 +146,9 @@ def test_a_topic_that_was_made_anew_halts_its_readers(broker: Broker, admin: Kaf
             admin.delete_topics([prefix + topic])
             if how == "polling":
                 with pytest.raises(Halted):
-                    _polls_while(reader, lambda: elsewhere(broker.bootstrap, prefix, topic, 6))
+                    _polls_while(reader, lambda: elsewhere(broker, prefix, topic, 6))
             else:
-                elsewhere(broker.bootstrap, prefix, topic, 6)
+                elsewhere(broker, prefix, topic, 6)
                 with pytest.raises(Halted):  # at the latest once it looks at the topic again
                     come(reader, 100)
     finally:
@@ -235,7 +235,13 @@ def test_entries_of_other_topics_that_were_deleted_unread_are_told_and_passed_ov
 ) -> None:
     told: list[Difference] = []
     prefix = broker.prefix()
-    log = KafkaLog(broker.bootstrap, prefix=prefix, compaction={**FAST_COMPACTION, "segment.ms": "60000"}, sound=told.append)
+    log = KafkaLog(
+        broker.bootstrap,
+        security=broker.security,
+        prefix=prefix,
+        compaction={**FAST_COMPACTION, "segment.ms": "60000"},
+        sound=told.append,
+    )
     try:
         stream = append(log, topic, 5)
         delete_before(admin, prefix, stream, 3)
@@ -263,7 +269,7 @@ def test_what_is_kept_for_a_time_begins_where_its_time_ends(broker: Broker, admi
 
 def test_a_reader_that_opens_anew_knows_what_was_there_before_its_position(own: LocalKafka) -> None:
     """A follower whose work failed meanwhile opens again: the stream may be as long as before by then, of other entries."""
-    log = KafkaLog(own.bootstrap, compaction=FAST_COMPACTION)
+    log = KafkaLog(own.bootstrap, security=own.security, compaction=FAST_COMPACTION)
     try:
         append(log, Topic.JOURNAL, 5)
         with log.open({JOURNAL: 0}) as reader:
@@ -271,7 +277,7 @@ def test_a_reader_that_opens_anew_knows_what_was_there_before_its_position(own: 
         own.stop()
         cut(own.data() / f"{Topic.JOURNAL}-0")
         own.start()
-        elsewhere(own.bootstrap, "", Topic.JOURNAL, 3)
+        elsewhere(own, "", Topic.JOURNAL, 3)
         with log.open({JOURNAL: 5}) as reader, pytest.raises(Halted):
             come(reader, 100)
         with log.open({JOURNAL: 3}) as reader:  # what is still there is read

@@ -25,7 +25,7 @@ MENDS = re.compile(r"--entity-name (\S+) --add-config ([^=]+)=([^`]+)`")
 
 @pytest.fixture
 def admin(broker: Broker) -> Iterator[KafkaAdminClient]:
-    client = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    client = KafkaAdminClient(**broker.client)
     yield client
     client.close()
 
@@ -48,7 +48,7 @@ def make(
 
 
 def opened(broker: Broker, prefix: str) -> list[kafka_shape.Difference]:
-    log = KafkaLog(broker.bootstrap, prefix=prefix, compaction=FAST_COMPACTION)
+    log = KafkaLog(broker.bootstrap, security=broker.security, prefix=prefix, compaction=FAST_COMPACTION)
     log.close()
     return list(log.differences)
 
@@ -178,7 +178,7 @@ def test_every_codec_that_a_broker_keeps_can_be_read(broker: Broker, admin: Kafk
     make(admin, prefix, Topic.JOURNAL, {"compression_type": "producer" if kept == "producer" else codec})
     values = [b"%d " % n + b"all alike" * 300_000 for n in range(3)]
     producer = KafkaProducer(
-        bootstrap_servers=broker.bootstrap,
+        **broker.client,
         compression_type=codec,  # type: ignore[arg-type]
         linger_ms=500,
         max_request_size=2**25,
@@ -187,7 +187,7 @@ def test_every_codec_that_a_broker_keeps_can_be_read(broker: Broker, admin: Kafk
     for one in sent:
         one.get(SECONDS)  # type: ignore[no-untyped-call]
     producer.close()
-    log = KafkaLog(broker.bootstrap, prefix=prefix, compaction=FAST_COMPACTION)
+    log = KafkaLog(broker.bootstrap, security=broker.security, prefix=prefix, compaction=FAST_COMPACTION)
     try:
         with log.open({JOURNAL: 0}) as reader:
             came: list[bytes | None] = []
@@ -202,7 +202,7 @@ def test_every_codec_that_a_broker_keeps_can_be_read(broker: Broker, admin: Kafk
 def test_a_topic_that_takes_less_says_that_the_entry_is_too_large(broker: Broker, admin: KafkaAdminClient) -> None:
     prefix = broker.prefix()
     make(admin, prefix, Topic.QUARANTINE, {"max_message_bytes": "10000"})
-    log = KafkaLog(broker.bootstrap, prefix=prefix, compaction=FAST_COMPACTION)
+    log = KafkaLog(broker.bootstrap, security=broker.security, prefix=prefix, compaction=FAST_COMPACTION)
     try:
         with pytest.raises(TooLarge):
             log.append(Topic.QUARANTINE, Entry(b"k", bytes(20_000)), timeout_seconds=SECONDS)
@@ -238,7 +238,9 @@ class Told:
 def looking(broker: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[KafkaLog, Told]]:
     monkeypatch.setattr(kafka_lookout, "LOOK_SECONDS", 0.3)
     told = Told()
-    log = KafkaLog(broker.bootstrap, prefix=prefix, compaction=FAST_COMPACTION, sound=told.sound, clear=told.clear)
+    log = KafkaLog(
+        broker.bootstrap, security=broker.security, prefix=prefix, compaction=FAST_COMPACTION, sound=told.sound, clear=told.clear
+    )
     try:
         yield log, told
     finally:
@@ -265,7 +267,7 @@ def test_a_transaction_that_is_left_open_counts_as_lag_and_is_told_until_it_ends
 ) -> None:
     """Nothing behind it comes to any reader: it must not look as if nothing stood there."""
     prefix = broker.prefix()
-    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=prefix + "left-open", acks="all")
+    producer = KafkaProducer(**broker.client, transactional_id=prefix + "left-open", acks="all")
     with looking(broker, prefix, monkeypatch) as (log, told):
         producer.init_transactions()
         producer.begin_transaction()
@@ -288,8 +290,8 @@ def test_a_transaction_that_is_left_open_counts_as_lag_and_is_told_until_it_ends
 def test_what_a_transaction_took_back_is_not_gone_while_it_lies_in_the_log(broker: Broker) -> None:
     """Nobody reads it, and the broker keeps it until its segment is compacted: an erasure must not say that it was."""
     prefix = broker.prefix()
-    log = KafkaLog(broker.bootstrap, prefix=prefix, compaction=FAST_COMPACTION)
-    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=prefix + "aborts", acks="all")
+    log = KafkaLog(broker.bootstrap, security=broker.security, prefix=prefix, compaction=FAST_COMPACTION)
+    producer = KafkaProducer(**broker.client, transactional_id=prefix + "aborts", acks="all")
     try:
         producer.init_transactions()
         stream = log.append(Topic.ENROLMENTS, Entry(b"key", None), timeout_seconds=SECONDS).stream

@@ -6,7 +6,9 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from brokers import Broker
 from builders import photograph
+from comity.adapters.kafka_log import KafkaLog
 from comity.adapters.log_rules import stream_of
 from comity.adapters.sqlite_log import SqliteLog
 from comity.bootstrap import Exchange
@@ -77,7 +80,12 @@ class World:
 def world(name: str, home: Path, faces: RememberedFaces, broker: Broker | None) -> Iterator[World]:
     prefix = broker.prefix() if broker else ""
     kafka = {"kafka": ",".join(broker.bootstrap), "kafka_prefix": prefix} if broker else {}
-    with Exchange(Settings(home=home, **kafka), face_encoder=faces) as exchange:  # type: ignore[arg-type]
+    # An exchange has no settings yet for what brokers elsewhere ask of their clients.
+    with_password = partial(KafkaLog, security=broker.security if broker else None)
+    with (
+        patch("comity.adapters.kafka_log.KafkaLog", with_password),
+        Exchange(Settings(home=home, **kafka), face_encoder=faces) as exchange,  # type: ignore[arg-type]
+    ):
         for ori in AGENCIES:
             exchange.register.agency(ori, f"Agency {ori}", "county", exchange.keyring.issue(ori).public_bytes)
         exchange.register.court(COURT, "Circuit Court", exchange.keyring.issue(COURT).public_bytes)
@@ -86,7 +94,7 @@ def world(name: str, home: Path, faces: RememberedFaces, broker: Broker | None) 
             made = World(name, exchange, ThroughSqlite(exchange.log))
             yield fill(made)
             return
-        with through_kafka(broker.bootstrap, prefix) as stranger:
+        with through_kafka(broker.client, prefix) as stranger:
             yield fill(World(name, exchange, stranger))
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -46,6 +47,7 @@ class KafkaLog:
 
     ``prefix`` goes before every topic's name; ``replication`` is for topics that are made here (None: the brokers' default);
     ``compaction`` for the compacted ones of these; ``security`` takes kafka-python's ``security_protocol``, ``sasl_…``, …
+    and ``tools`` names the file in which Kafka's own tools find the same.
     ``differences`` says in what the topics are not as they should be, where no promise hangs on it; ``sound`` is told
     these and what comes to be so later, ``clear`` what no longer is.
     Raises Unavailable where no broker answers within 5 s, Halted where a topic has a shape that endangers a promise.
@@ -59,6 +61,7 @@ class KafkaLog:
         replication: int | None = None,
         compaction: Mapping[str, str] = kafka_topics.COMPACTION,
         security: Mapping[str, object] | None = None,
+        tools: Path | None = None,
         sound: Callable[[Difference], None] | None = None,
         clear: Callable[[Difference], None] = lambda _: None,
     ) -> None:
@@ -81,6 +84,7 @@ class KafkaLog:
             self._admin = build(KafkaAdminClient, **self._settings)
             opened.callback(self._admin.close)
             servers = bootstrap if isinstance(bootstrap, str) else ",".join(bootstrap)
+            servers += f" --command-config {tools}" if tools else ""
             differing, ids = kafka_topics.ensure(
                 self._admin, self._name, replication=replication, compaction=compaction, bootstrap=servers
             )

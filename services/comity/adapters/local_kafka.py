@@ -3,8 +3,11 @@
 One broker or three, each also a controller (KRaft), on 127.0.0.1 only. One broker acknowledges from the page cache: what it
 acknowledged survives kill -9 and not a power loss; agencies run three (DESIGN.md §9).
 
-A folder is filled in this order: ``cluster.json`` (ids and ports), each broker's ``server.properties``, its formatted ``data``.
-A crash between them leaves a folder whose next start goes on where this one stopped: formatting is skipped where it was done.
+Its ports know only whoever can read the folder (``kafka_access.py``).
+
+A folder is filled in this order: ``cluster.json`` (ids and ports), ``secret``, each broker's ``server.properties``, its
+formatted ``data``. A crash between them leaves a folder whose next start goes on where this one stopped: formatting is skipped
+where it was done.
 """
 
 from __future__ import annotations
@@ -19,12 +22,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from comity.adapters import private_files
+from comity.adapters.kafka_access import KafkaAccess
 from comity.adapters.kafka_jars import Progress, cache_folder, classpath
 from comity.errors import Unavailable
 
@@ -38,7 +43,6 @@ LOOK_SECONDS = 0.05
 _SERVER = """\
 process.roles=broker,controller
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=CLIENT
 auto.create.topics.enable=false
 offsets.topic.num.partitions=1
@@ -120,8 +124,9 @@ class LocalKafka:
         self, folder: Path, *, brokers: int = 1, cache: Path | None = None, progress: Progress = lambda _done, _total, _name: None
     ) -> None:
         self._folder, self._cache, self._progress = folder.resolve(), cache or cache_folder(), progress
-        self._folder.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(self._folder)
         self._cluster_id, self._nodes = self._remember(brokers)
+        self._access = KafkaAccess(self._folder, formatted=any(map(self._is_formatted, self._nodes)))
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._classpath = ""
 
@@ -129,6 +134,16 @@ class LocalKafka:
     def bootstrap(self) -> list[str]:
         """Return the addresses that clients are given."""
         return [f"127.0.0.1:{node.port}" for node in self._nodes.values()]
+
+    @property
+    def security(self) -> Mapping[str, Any]:
+        """Return what a client of kafka-python is given besides."""
+        return self._access.client
+
+    @property
+    def tools(self) -> Path:
+        """Return the file that Kafka's own tools take by ``--command-config``."""
+        return self._access.tools
 
     @property
     def numbers(self) -> Sequence[int]:
@@ -143,6 +158,7 @@ class LocalKafka:
         """Format what is new, start every broker that does not run, and wait until all are ready (3 s; 7 s for three)."""
         self._classpath = self._classpath or classpath(self._cache, self._progress)
         (self._folder / "log4j2.properties").write_text(_LOGGING, encoding="utf-8")
+        self._access.write()
         try:
             for number in self._nodes:
                 self._format(number)
@@ -217,24 +233,28 @@ class LocalKafka:
         home.mkdir(exist_ok=True)
         replicas, majority = len(self._nodes), len(self._nodes) // 2 + 1
         controllers = ",".join(f"127.0.0.1:{one.controller_port}" for one in self._nodes.values())
-        (home / "server.properties").write_text(
-            f"{_SERVER}node.id={number}\nlog.dirs={self.data(number)}\n"
+        private_files.write(
+            home / "server.properties",
+            f"{_SERVER}{self._access.broker()}node.id={number}\nlog.dirs={self.data(number)}\n"
             f"listeners=CLIENT://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}\n"
             f"controller.quorum.bootstrap.servers={controllers}\n"
             f"default.replication.factor={replicas}\nmin.insync.replicas={majority}\n"
             f"offsets.topic.replication.factor={replicas}\n"
             f"transaction.state.log.replication.factor={replicas}\ntransaction.state.log.min.isr={majority}\n"
             f"share.coordinator.state.topic.replication.factor={replicas}\nshare.coordinator.state.topic.min.isr={majority}\n",
-            encoding="utf-8",
         )
-        if (self.data(number) / "meta.properties").exists():
+        if self._is_formatted(number):
             return
         voters = ",".join(f"{one.number}@127.0.0.1:{one.controller_port}:{one.directory_id}" for one in self._nodes.values())
         options = ["--initial-controllers", voters, "-t", self._cluster_id, "-c", str(home / "server.properties")]
+        options.append(f"@{self._access.arguments}")
         command = self._java("-Xmx128m", "kafka.tools.StorageTool", "format", *options)
         formatted = subprocess.run(command, capture_output=True, check=False, timeout=FORMAT_SECONDS_MAX)  # noqa: S603  # our own Java
         if formatted.returncode:
             raise Unavailable(f"Kafka's folder was not formatted: {formatted.stderr.decode(errors='replace')[-500:]}")
+
+    def _is_formatted(self, number: int) -> bool:
+        return (self.data(number) / "meta.properties").exists()
 
     def _launch(self, number: int) -> None:
         if number in self._processes:

@@ -27,4 +27,12 @@ def opened_log(path: Path, kafka: str | None, prefix: str, broker: LocalKafka | 
     if broker is None:
         return KafkaLog(kafka, prefix=prefix, sound=sound, clear=clear)
     broker.start()
-    return KafkaLog(broker.bootstrap, prefix=prefix, compaction=FAST_COMPACTION, sound=sound, clear=clear)
+    return KafkaLog(
+        broker.bootstrap,
+        prefix=prefix,
+        compaction=FAST_COMPACTION,
+        security=broker.security,
+        tools=broker.tools,
+        sound=sound,
+        clear=clear,
+    )

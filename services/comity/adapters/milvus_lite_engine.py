@@ -16,6 +16,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from comity.adapters import private_files
 from comity.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class MilvusLiteEngine:
     """
 
     def __init__(self, directory: Path) -> None:
-        _make_private(directory)
+        private_files.make_folder(directory)  # before anything listens in it
         self._collections = directory / "collections"
         with ExitStack() as opened:
             engine = _engine(directory)
@@ -75,18 +76,6 @@ class MilvusLiteEngine:
     def close(self) -> None:
         """Stop the server, whose socket goes with it, and release the directory; idempotent."""
         self._opened.close()
-
-
-def _make_private(directory: Path) -> None:
-    """Make the directory, and close it to every other account before anything listens in it. Raises Unavailable."""
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.chmod(0o700)  # it may have come from a copy that is open to others
-    except OSError as error:
-        raise Unavailable(
-            f"The template store at {directory} cannot be closed to other accounts: {error.strerror}.",
-            advice="Let the account that runs comity own its home, on a file system that keeps permissions.",
-        ) from None
 
 
 def _engine(directory: Path) -> Any:  # noqa: ANN401 -- milvus-lite is untyped

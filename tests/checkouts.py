@@ -11,6 +11,7 @@ import functools
 import hashlib
 import http.server
 import importlib.metadata
+import ipaddress
 import os
 import shutil
 import socket
@@ -204,7 +205,9 @@ def signed(name: str, by: ec.EllipticCurvePrivateKey | None) -> tuple[x509.Certi
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(MIRROR)]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(MIRROR), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
         .add_extension(x509.BasicConstraints(ca=by is None, path_length=None), critical=True)
     )
     return builder.sign(by or key, hashes.SHA256()), key

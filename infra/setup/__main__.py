@@ -25,11 +25,11 @@ def main(words: list[str]) -> int:
     parser.add_argument("act", choices=[*LEVELS, "browser", "bundle", "run-uv"])
     parser.add_argument("--venv", type=Path, default=Path(".venv"))
     parser.add_argument("--named", action="store_true", help="a person chose this Python")
-    parser.add_argument("words", nargs="*", help="what uv is to do, or the folder of the bundle")
-    asked, rest = parser.parse_known_args(words)
+    parser.add_argument("words", nargs=argparse.REMAINDER, help="what uv is to do, or the folder of the bundle")
+    asked = parser.parse_args(words)
     environment = Environment(ROOT, asked.venv.resolve())
     try:
-        act(asked.act, environment, [*asked.words, *rest], named=asked.named)
+        act(asked.act, environment, asked.words, named=asked.named)
     except Advised as advice:
         say(str(advice))
         return 1

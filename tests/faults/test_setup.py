@@ -1,4 +1,4 @@
-"""Setting up recovers from whatever went before, or says in one sentence what to do (issue 7, item 4).
+"""Setting up recovers from whatever went before, or says in one sentence what to do (R58).
 
 Real make, Python, pip and uv, on checkouts of a few bytes.
 """

@@ -1,6 +1,7 @@
 """The jars that make a broker."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,23 @@ def test_a_mirror_is_asked_and_nobody_else(tmp_path: Path, monkeypatch: pytest.M
         assert kafka_jars._jar(tmp_path / "m2", "org.example:thing:1.0", digest).read_bytes() == b"a jar"
         with pytest.raises(Unavailable, match=r"other-1\.0\.jar could not be fetched"):
             kafka_jars._jar(tmp_path / "m2", "org.example:other:1.0", digest)
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_mirror_that_the_machine_trusts_is_trusted(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jar = tmp_path / "mirror/org/example/thing/1.0/thing-1.0.jar"
+    jar.parent.mkdir(parents=True)
+    jar.write_bytes(b"a jar")
+    authority, whole = checkouts.certificate(tmp_path)
+    for other in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, str(authority))
+    before = dict(os.environ)
+    with checkouts.mirror(tmp_path / "mirror", whole) as port:
+        monkeypatch.setenv("COMITY_MAVEN", f"https://127.0.0.1:{port}")
+        digest = hashlib.sha256(b"a jar").hexdigest()
+        assert kafka_jars._jar(tmp_path / "m2", "org.example:thing:1.0", digest).read_bytes() == b"a jar"
+    assert {**before, "COMITY_MAVEN": f"https://127.0.0.1:{port}"} == os.environ, "nothing stays set"
 
 
 def test_the_cache_can_be_moved(monkeypatch: pytest.MonkeyPatch) -> None:

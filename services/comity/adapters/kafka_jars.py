@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import ssl
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +18,7 @@ from comity.errors import Halted, Unavailable
 
 Progress = Callable[[int, int, str], None]  # done, of how many, which
 
+NAMED_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # what its HTTP client believes by itself
 FETCH_SECONDS_MAX = 60  # for one jar; the largest has 8 MB
 
 
@@ -70,12 +72,29 @@ def _fetch(repository: Path, group: str, artifact: str, version: str) -> None:
         timeout=FETCH_SECONDS_MAX,
     )
     try:
-        context.project(group, artifact).at_version(version).artifact().resolve()
+        with _trusting_the_system():
+            context.project(group, artifact).at_version(version).artifact().resolve()
     except Exception as error:  # whatever its HTTP client raises
         advice = (
             "Look at the network or proxy, name a mirror (COMITY_MAVEN), or copy the cache of another machine (COMITY_CACHE)."
         )
         raise Unavailable(f"{artifact}-{version}.jar could not be fetched", advice=advice) from error
+
+
+@contextlib.contextmanager
+def _trusting_the_system() -> Iterator[None]:
+    """Have the fetching trust what the machine trusts: jgo's HTTP client reads variables alone, and knows no house's own CA."""
+    paths = ssl.get_default_verify_paths()
+    system = paths.cafile or paths.capath
+    named = any(os.environ.get(name) for name in NAMED_CERTIFICATES)
+    if named or not system or (Path(system).is_dir() and not any(Path(system).iterdir())):
+        yield
+        return
+    os.environ["REQUESTS_CA_BUNDLE"] = system
+    try:
+        yield
+    finally:
+        os.environ.pop("REQUESTS_CA_BUNDLE", None)
 
 
 @contextlib.contextmanager

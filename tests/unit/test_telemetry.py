@@ -88,8 +88,8 @@ def test_a_library_that_warns_is_named_and_not_quoted(capsys: pytest.CaptureFixt
     logging.getLogger().handlers = []
     telemetry.configure()
     failure = ValueError("a name")
-    logging.getLogger("pymilvus.decorators").error("RPC error with %s", "a name", exc_info=failure)
+    logging.getLogger("some.library").error("RPC error with %s", "a name", exc_info=failure)
     (line,) = capsys.readouterr().err.splitlines()
     said = json.loads(line)
     assert "a name" not in line
-    assert (said["event"], said["where"], said["error"]) == ("a library warned", "pymilvus.decorators", "ValueError")
+    assert (said["event"], said["where"], said["error"]) == ("a library warned", "some.library", "ValueError")

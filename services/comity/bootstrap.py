@@ -39,7 +39,7 @@ from comity.adapters.identity import FileIdentity
 from comity.adapters.key_vault import SqliteKeyVault, master_key, master_key_from
 from comity.adapters.keyring import FolderKeyring
 from comity.adapters.local_kafka import LocalKafka
-from comity.adapters.log_choice import opened_log
+from comity.adapters.log_choice import Choice, opened_log, remember, remembered
 from comity.adapters.milvus_store import MilvusStore
 from comity.adapters.onnx_faces import OnnxFaces
 from comity.adapters.photo_store import FolderPhotoStore
@@ -113,11 +113,14 @@ class Exchange:
             raise
 
     def _open_stores(self, face_encoder: FaceEncoder | None) -> None:
-        path, settings = self.home.path, self.settings
+        path = self.home.path
+        choice = remembered(path("log.json"), Choice(self.settings.kafka, self.settings.kafka_prefix))
+        settings = self.settings = self.settings.model_copy(update={"kafka": choice.kafka, "kafka_prefix": choice.prefix})
         given = settings.master_key
         master = master_key_from(given.get_secret_value()) if given else master_key(path("master.key"), path("vault.db"))
         self.broker = LocalKafka(path("kafka"), cache=settings.cache) if settings.kafka == "local" else None
-        self.log = opened_log(path("log.db"), settings.kafka, settings.kafka_prefix, self.broker, self.alarms)
+        self.log = opened_log(path("log.db"), choice.kafka, choice.prefix, self.broker, self.alarms)
+        remember(path("log.json"), choice)
         self.engine = open_engine(path("ledger.db"))
         self.ledger, self.positions = SqlLedger(self.engine), SqlPositions(self.engine)
         self.rejections, self.refusals = SqlRejections(self.engine), SqlRefusals(self.engine)

@@ -25,6 +25,9 @@ from pages import ROOT
 
 ADD = ["agency", "add", MILWAUKEE, "Milwaukee Police", "--class", "municipal"]
 WITHOUT_A_HOME = [
+    ADD,
+    ["court", "add", "a-court", "A Court"],
+    ["user", "add", "Ann", "--party", MILWAUKEE, "--role", "investigator"],
     ["fsck"],
     ["status"],
     ["sweep"],
@@ -45,12 +48,28 @@ def cli(tmp_path_factory: pytest.TempPathFactory, encoder: OnnxFaces) -> Iterato
 
 def test_a_command_serves_a_home_that_nobody_serves(tmp_path: Path) -> None:
     home = tmp_path / "alone"
-    for words in (ADD, ["status"]):
+    for words in (["init"], ADD, ["status"]):
         ran = CliRunner().invoke(app, ["--home", str(home), "--json", *words])
         assert ran.exit_code == 0, ran.stderr
         assert json.loads(ran.stdout)
     assert not (home / "url").exists()
     assert home.stat().st_mode & 0o077 == 0
+
+
+def test_a_home_is_made_once_and_told_the_second_time(tmp_path: Path) -> None:
+    for made in (True, False):
+        ran = CliRunner().invoke(app, ["--home", str(tmp_path / "home"), "--json", "init"])
+        assert ran.exit_code == 0, ran.stderr
+        assert json.loads(ran.stdout) == {"home": str(tmp_path / "home"), "made": made}
+
+
+def test_a_home_whose_log_is_a_file_takes_no_broker(tmp_path: Path) -> None:
+    """And makes no second log: whoever named it may have meant another home."""
+    words = ["--home", str(tmp_path / "home"), "--json"]
+    assert CliRunner().invoke(app, [*words, "init"]).exit_code == 0
+    ran = CliRunner().invoke(app, [*words, "--kafka", "127.0.0.1:9", "status"])
+    assert ran.exit_code == 2, ran.stdout
+    assert "--kafka" in json.loads(ran.stdout)["advice"]
 
 
 @pytest.mark.parametrize("words", WITHOUT_A_HOME, ids=lambda words: " ".join(words[:2]))
@@ -81,7 +100,7 @@ def test_a_folder_without_a_name_is_not_the_folder_one_is_in(
 def test_a_command_waits_for_another_that_was_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four commands at once: each finds the home free, one opens it, and the others failed at once."""
     faster, free = Home(tmp_path / "home"), connect.is_free
-    assert CliRunner().invoke(app, ["--home", str(faster.root), *ADD]).exit_code == 0
+    assert CliRunner().invoke(app, ["--home", str(faster.root), "init"]).exit_code == 0
     looks: list[bool] = []
 
     def look(settings: Settings) -> bool:
@@ -140,7 +159,7 @@ def test_a_home_that_is_served_is_not_served_twice(cli: Cli) -> None:
 
 def test_a_folder_that_cannot_be_used_is_told_as_one(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    ran = CliRunner().invoke(app, ["--home", str(tmp_path / "file" / "home"), *ADD])
+    ran = CliRunner().invoke(app, ["--home", str(tmp_path / "file" / "home"), "init"])
     assert ran.exit_code == 2
     assert "Not a directory" in ran.stderr
     assert "--home" in ran.stderr

@@ -99,14 +99,14 @@ def _json(answer: httpx2.Response) -> Any:  # noqa: ANN401 - whatever JSON holds
 
 
 @contextmanager
-def connect(state: State, *roles: str, party: str | None = None, founding: bool = False) -> Iterator[Api]:
+def connect(state: State, *roles: str, party: str | None = None) -> Iterator[Api]:
     """Yield the services, signed in as the person named by ``--as``, or as the only one with one of these roles.
 
-    Raises NotFound where there is no home yet, unless a ``founding`` command makes one.
+    Raises NotFound where there is no home yet.
     """
     settings = state.settings()
     # Who it is comes first: it takes milliseconds to refuse, and seconds to open a home.
-    signing_in = signed_in(settings.home, roles, party, state.who, founding=founding)
+    signing_in = signed_in(settings.home, roles, party, state.who)
     with signing_in as (token, person), served(settings) as url:
         api = Api(url, token, person)
         try:

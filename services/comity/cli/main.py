@@ -19,6 +19,7 @@ from comity.cli.problems import tell
 # By name: the module that has it, and what it does. A test keeps these lines equal to the commands' own.
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("up", "Serve the exchange until Ctrl-C."),
+    "init": ("up", "Make a home: found an exchange in it, with its keys."),
     "demo": ("demo", "Show what comity does, in about a minute, on people who do not exist."),
     "status": ("operate", "Show every position and lag, and what stands still."),
     "fsck": ("operate", "Compare every view with the journal; nothing is changed."),

@@ -99,7 +99,7 @@ def _register(said: State, what: str, party: str, body: dict[str, Any], public_k
     held_here = public_key is None
     if held_here and body["kid"] is not None:
         raise InvalidInput("A key that is made here bears its thumbprint.", advice="Send --public-key with --key-id.")
-    with connect(said, ADMINISTRATOR, founding=True) as api:
+    with connect(said, ADMINISTRATOR) as api:
         forget = None
         if public_key is None:
             public_key, forget = _made(FolderKeyring(said.settings().home / "keys"), party)

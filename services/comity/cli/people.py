@@ -30,7 +30,7 @@ def add(
     role: Annotated[list[str], typer.Option(help=f"One or more of: {', '.join(ROLES)}.")],
 ) -> None:
     """Let somebody sign in."""
-    with connect(state(ctx), ADMINISTRATOR, founding=True) as api:
+    with connect(state(ctx), ADMINISTRATOR) as api:
         person = api.post(f"{OPERATIONS}/people", {"name": name, "party": party, "roles": role})
     hint = f"A link to sign in with: comity user link {person['user_id']}"
     emit(state(ctx), person, lambda: say(f"{person['name']} may sign in, as {person['user_id']}.", hint))

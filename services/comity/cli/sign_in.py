@@ -21,15 +21,13 @@ NAMES_SHOWN_MAX = 20
 
 
 @contextmanager
-def signed_in(
-    home: Path, roles: Collection[str], party: str | None, who: str | None, *, founding: bool = False
-) -> Iterator[tuple[str, Person]]:
+def signed_in(home: Path, roles: Collection[str], party: str | None, who: str | None) -> Iterator[tuple[str, Person]]:
     """Yield a session's token and its person; the session ends with the block. Raises as ``choose``, NotFound without a home.
 
-    ``founding`` commands make a home: those that register. Of one that is mistyped no other may say that all is well.
+    Of a home that is mistyped nothing may be made, nor said that all is well.
     """
     operating = not roles or bool(OPERATOR_ROLES & set(roles))
-    if not founding and not Home(home).is_made():
+    if not Home(home).is_made():
         raise no_home(home)
     Home(home).make()
     identity = FileIdentity(home / "identity.db")
@@ -48,7 +46,7 @@ def signed_in(
 
 def no_home(home: Path) -> NotFound:
     """Return what is told of a home that was never made."""
-    return NotFound(f"There is no home at {home}.", advice="`comity up` makes one; --home names another.")
+    return NotFound(f"There is no home at {home}.", advice="`comity init` makes one; --home names another.")
 
 
 def ensure_operator(identity: FileIdentity) -> None:

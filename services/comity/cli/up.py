@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from comity.adapters.home import Home
 from comity.cli.connect import is_free, running
 from comity.cli.context import State, state
 from comity.cli.output import emit, errors, fields, say
@@ -32,6 +33,19 @@ OPEN_WARNING = (
     "with TLS in front, named in COMITY_HOSTS and COMITY_PROXIES."
 )
 app = typer.Typer()
+
+
+@app.command(epilog="Run again it changes nothing. Example: comity init --home /srv/comity")
+def init(ctx: typer.Context) -> None:
+    """Make a home: found an exchange in it, with its keys."""
+    settings = state(ctx).settings()
+    made = not Home(settings.home).is_made()
+    if made:
+        with _opened(settings):
+            pass
+    home = settings.home.resolve()
+    said = f"{home} is an exchange's home now." if made else f"{home} is an exchange's home already."
+    emit(state(ctx), {"home": str(home), "made": made}, lambda: say(said))
 
 
 @app.command(epilog="Example: comity --home /srv/comity up --port 8765 --links")
@@ -81,17 +95,23 @@ def _no_address(host: str, error: Exception) -> InvalidInput:
 
 @contextmanager
 def _started(settings: Settings) -> Iterator[tuple[Exchange, Server]]:
+    from comity.serving import Server  # noqa: PLC0415 - the engines take seconds, and what is wrong is told before
+
+    with _opened(settings) as exchange, Server(exchange, settings.host, settings.port) as server:
+        yield exchange, server
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Exchange]:
     console = errors()
     with console.status("Starting…") if console.is_terminal else nullcontext():
-        from comity.bootstrap import Exchange  # noqa: PLC0415 - the engines take seconds, and what is wrong is told before
-        from comity.serving import Server  # noqa: PLC0415
+        from comity.bootstrap import Exchange  # noqa: PLC0415 - as above
 
         exchange = Exchange(settings)
         exchange.__enter__()
     try:
         ensure_operator(exchange.identity)
-        with Server(exchange, settings.host, settings.port) as server:
-            yield exchange, server
+        yield exchange
     finally:
         exchange.stop()
 

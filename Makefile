@@ -14,6 +14,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 else
 NAMED := --named
 endif
+comma := ,
 # Makes the environment, or says in a sentence why not: the standard library alone, so it runs before anything is there.
 SETUP = "$(PYTHON)" -E -s infra/setup --venv "$(VENV)" $(NAMED)
 ARGS ?=
@@ -28,7 +29,7 @@ help: ## List what there is
 
 python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "comity needs Python 3.11 or newer, which $(or $(PYTHON),python3) is not: install it, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
+		echo "comity needs Python 3.11 or newer$(if $(PYTHON),$(comma) which $(PYTHON) is not,$(comma) and none is on the path): install it, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
 
 runtime dev: python
 	@$(SETUP) $@

@@ -35,8 +35,9 @@ SAME_IN_UV = (
     ("retries", "UV_HTTP_RETRIES", ()),
 )
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-# By falling rank, behind pip's own: the first that is set is believed.
-NAMED_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+# By falling rank, as pip itself has it: its HTTP client believes the first two over pip's own setting.
+OVER_PIPS_OWN = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+BELOW_PIPS_OWN = ("SSL_CERT_FILE",)
 # Where systems keep the certificates that an administrator added to: Debian and Ubuntu, Fedora and Red Hat, SUSE, Alpine.
 SYSTEM_CERTIFICATES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -68,7 +69,9 @@ def certificates(told: Mapping[str, str], environ: Mapping[str, str]) -> Path | 
 
     Raises Advised where those that are named are not there: pip and uv would each say something else.
     """
-    named = [("pip's setting cert", told.get("cert")), *((name, environ.get(name)) for name in NAMED_CERTIFICATES)]
+    named = [(name, environ.get(name)) for name in OVER_PIPS_OWN]
+    named.append(("pip's setting cert", told.get("cert")))
+    named += [(name, environ.get(name)) for name in BELOW_PIPS_OWN]
     for name, value in named:
         if value:
             if not Path(value).exists():

@@ -78,10 +78,20 @@ def test_a_folder_of_certificates_is_trusted_by_both(tmp_path: Path) -> None:
     assert network.for_uv(told, {})["SSL_CERT_DIR"] == str(tmp_path)
 
 
-def test_pips_own_certificates_count_most(house: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other.pem"
-    other.touch()
-    assert network.certificates({"cert": str(house)}, {"SSL_CERT_FILE": str(other)}) == house
+@pytest.mark.parametrize(
+    ("names", "believed"),
+    [
+        (("SSL_CERT_FILE", "cert"), "cert"),
+        (("cert", "CURL_CA_BUNDLE", "SSL_CERT_FILE"), "CURL_CA_BUNDLE"),
+        (("cert", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"), "REQUESTS_CA_BUNDLE"),
+    ],
+)
+def test_certificates_are_believed_in_the_order_in_which_pip_does(names: tuple[str, ...], believed: str, tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    named = {name: str(tmp_path / name) for name in names}
+    told = {"cert": named.pop("cert")}
+    assert network.certificates(told, named) == tmp_path / believed
 
 
 def test_the_systems_certificates_reach_both(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,7 @@ def test_commands_ask_no_proxy(cli: Cli, seen: list[bytes]) -> None:
 
 def test_a_command_that_opens_the_home_itself_asks_no_proxy(tmp_path: Path, seen: list[bytes]) -> None:
     one = Cli(tmp_path / "home", None)  # type: ignore[arg-type]
+    one.json("init")
     one.json("agency", "add", MILWAUKEE, "Milwaukee Police", "--class", "municipal")
     assert seen == []
 

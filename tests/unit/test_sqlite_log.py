@@ -181,6 +181,19 @@ def test_nobody_else_may_read_the_file(log: SqliteLog, path: Path) -> None:
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
 
 
+def test_a_file_that_is_read_from_outside_at_start_is_opened_and_said_so(
+    log: SqliteLog, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two ages are told by what was brought into the file at its opening."""
+    monkeypatch.setattr(sqlite_log, "OPEN_SECONDS_MAX", 0.2)
+    log.append(Topic.JOURNAL, Entry(b"k", b"v"), timeout_seconds=SECONDS)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as outside:
+        outside.execute("BEGIN")
+        outside.execute("SELECT * FROM streams").fetchall()
+        SqliteLog(path).close()
+    assert "was busy at start" in "".join(capsys.readouterr())
+
+
 def test_a_reader_holding_on_delays_erasure_and_is_said_so(log: SqliteLog, path: Path) -> None:
     append(log, b"SECRET", Topic.TEMPLATES)
     append(log, None, Topic.TEMPLATES)

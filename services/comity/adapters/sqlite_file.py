@@ -14,9 +14,13 @@ import uuid
 from contextlib import closing
 from pathlib import Path
 
+import structlog
+
 from comity.adapters import log_rules
 from comity.domain.log import Entry, Topic
 from comity.errors import Halted, Unavailable
+
+logger = structlog.get_logger(__name__)
 
 FORMAT = 1
 APPLICATION_ID = 0x434D5459  # "CMTY": another program's file is refused
@@ -135,7 +139,9 @@ def opened(connection: sqlite3.Connection) -> None:
     except BaseException:
         connection.rollback()
         raise
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        # Somebody outside reads it: until it is brought into the file later, an older copy put back beside is not told.
+        logger.warning("the log's write-ahead file was busy at start")
 
 
 def are_two_ages(path: Path) -> bool:

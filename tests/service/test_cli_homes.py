@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from comity.adapters.home import Home
 from comity.adapters.onnx_faces import OnnxFaces
-from comity.cli import connect
+from comity.cli import connect, up
 from comity.cli.main import app
 from comity.settings import Settings
 from commands import MILWAUKEE, Cli, served
@@ -116,6 +116,21 @@ def test_a_command_waits_for_another_that_was_faster(tmp_path: Path, monkeypatch
     assert len(looks) > 1, "the first look was at a home that was taken then"
 
 
+def test_up_waits_for_a_command_that_has_its_home_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Started together, one of them ended the other."""
+    home, looks = Home(tmp_path / "home"), list[Settings]()
+
+    def look(settings: Settings) -> None:
+        looks.append(settings)
+        if len(looks) == 3:
+            home.close()
+
+    monkeypatch.setattr(up, "_refuse_a_second", look)
+    home.open()
+    up._made(Settings(home=home.root)).stop()
+    assert len(looks) == 3
+
+
 def test_a_port_that_is_taken_is_told_before_the_home_is_opened(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -172,9 +187,9 @@ def test_up_serves_until_it_is_stopped_and_leaves_no_address(tmp_path: Path, hos
     comity = [sys.executable, "-c", "from comity.cli.main import main; main()", "--home", str(home), "--json"]
     with subprocess.Popen(
         [*comity, "up", "--host", host, "--port", "0", "--links"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as up:
-        assert up.stdout is not None
-        said = json.loads(b"".join(iter(up.stdout.readline, b"}\n")) + b"}")
+    ) as serving:
+        assert serving.stdout is not None
+        said = json.loads(b"".join(iter(serving.stdout.readline, b"}\n")) + b"}")
         try:
             assert said["url"] == (home / "url").read_text(encoding="utf-8")
             assert bool(said["warnings"]) is warned
@@ -182,6 +197,6 @@ def test_up_serves_until_it_is_stopped_and_leaves_no_address(tmp_path: Path, hos
             ran = CliRunner().invoke(app, ["--home", str(home), "--json", "status"])
             assert json.loads(ran.stdout)["journal"]["failure"] is None
         finally:
-            up.send_signal(signal.SIGINT)
-        assert up.wait(timeout=60) == 0
+            serving.send_signal(signal.SIGINT)
+        assert serving.wait(timeout=60) == 0
     assert not (home / "url").exists()

@@ -6,6 +6,7 @@ import errno
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from comity.adapters.home import Home
-from comity.cli.connect import is_free, running
+from comity.adapters.home import IN_USE, Home
+from comity.cli.connect import START_SECONDS, is_free, running
 from comity.cli.context import State, state
 from comity.cli.output import emit, errors, fields, say
 from comity.cli.sign_in import ensure_operator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from comity.serving import Server
 
 STATUS_SECONDS = 2.0
+LOOK_SECONDS = 0.1  # whether a home that another process has open is free by now
 NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 OPEN_WARNING = (
     "Warning: {host} is reached from other machines, and what is sent there is not encrypted. Serve on 127.0.0.1 and put a proxy "
@@ -57,12 +59,16 @@ def up(
 ) -> None:
     """Serve the exchange until Ctrl-C."""
     settings = state(ctx).settings(host=host, port=port)
-    if settings.home.exists() and not is_free(settings) and (url := running(settings)) is not None:
-        raise Conflict(f"This home is served already, at {url}.", advice="Use that one, or stop it first.")
+    _refuse_a_second(settings)
     check_port(settings.host, settings.port)
     with _started(settings) as (exchange, server), _stopping() as stop:
         _announce(state(ctx), exchange, server, _links(exchange, server) if links else [])
         _stand_by(exchange, stop, quiet=state(ctx).json)
+
+
+def _refuse_a_second(settings: Settings) -> None:
+    if settings.home.exists() and not is_free(settings) and (url := running(settings)) is not None:
+        raise Conflict(f"This home is served already, at {url}.", advice="Use that one, or stop it first.")
 
 
 def check_port(host: str, port: int) -> None:
@@ -105,15 +111,28 @@ def _started(settings: Settings) -> Iterator[tuple[Exchange, Server]]:
 def _opened(settings: Settings) -> Iterator[Exchange]:
     console = errors()
     with console.status("Starting…") if console.is_terminal else nullcontext():
-        from comity.bootstrap import Exchange  # noqa: PLC0415 - as above
-
-        exchange = Exchange(settings)
+        exchange = _made(settings)
         exchange.__enter__()
     try:
         ensure_operator(exchange.identity)
         yield exchange
     finally:
         exchange.stop()
+
+
+def _made(settings: Settings) -> Exchange:
+    """Return the home's exchange, once a command that has the home open is done with it."""
+    from comity.bootstrap import Exchange  # noqa: PLC0415 - as above
+
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return Exchange(settings)
+        except Unavailable as error:
+            if error.details.get("reason") != IN_USE or time.monotonic() > deadline:
+                raise
+        _refuse_a_second(settings)
+        time.sleep(LOOK_SECONDS)
 
 
 @contextmanager

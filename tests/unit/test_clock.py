@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -104,3 +105,42 @@ def test_a_tick_that_is_not_entered_is_tried_again_and_nobody_elses_error(monkey
     told = Told(monkeypatch, NotAppended("away"))
     assert told.clock.fresh() == 0
     assert told.clock.fresh() == 1
+
+
+def test_whoever_is_judged_after_somethings_end_is_judged_by_a_tick_behind_it(told: Told) -> None:
+    told.ending = [BASE + timedelta(seconds=5)]
+    told.go(4)
+    assert told.clock.fresh() == 1
+    told.go(2)
+    assert told.clock.fresh() == 2, "it ended a second ago, and the thread has not looked since"
+    told.go(2)
+    assert told.clock.fresh() == 2
+
+
+def test_ends_by_the_hundred_are_a_tick_a_second_at_most(told: Told) -> None:
+    told.ending = [BASE + timedelta(milliseconds=10 * n) for n in range(300)]
+    for _ in range(30):
+        told.go(0.1)
+        told.clock.fresh()
+    assert len(told.journal.ticks) <= 4
+
+
+def test_whoever_waited_for_a_tick_that_failed_does_not_wait_for_another() -> None:
+    class Away(Journal):
+        """A log that takes its time to say that it is away."""
+
+        def enter(self, event: Any, **_: Any) -> Placed:  # noqa: ANN401
+            time.sleep(0.3)
+            self.ticks.append(event.at)
+            raise NotAppended("away")
+
+    journal = Away()
+    clock = Clock(journal, lambda *_: False)  # type: ignore[arg-type]
+    asking = [threading.Thread(target=clock.fresh) for _ in range(8)]
+    for one in asking:
+        one.start()
+    for one in asking:
+        one.join()
+    assert len(journal.ticks) == 1
+    clock.fresh()
+    assert len(journal.ticks) == 2, "who comes later tries again"

@@ -23,6 +23,7 @@ logger = structlog.get_logger(__name__)
 
 TICK_SECONDS = 30.0  # the oldest that whoever is to be judged finds: half of what a release refuses
 LOOK_SECONDS = 10.0  # how soon after something's end the lists say so
+ENDS_SECONDS = 1.0  # at most so often for ends: more than two ticks a second would leave the window too short to settle by
 STOP_SECONDS = 30.0  # then it is left behind: nobody waits for ever to end
 
 
@@ -42,6 +43,7 @@ class Clock:
         self._lock = threading.Lock()
         self._ticked: tuple[datetime, float] | None = None  # what was said last, and when by the monotonic clock
         self._next = 0  # the position behind it
+        self._tries = 0  # how many ticks were tried, entered or not
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="comity-clock", daemon=True)
 
@@ -52,13 +54,15 @@ class Clock:
         self._ticked = now, began
 
     def fresh(self) -> int:
-        """Enter the time for whoever is to be judged, unless it was within these seconds; return the position behind it.
+        """Enter the time for whoever is to be judged, where it is old or something ended since; return the position behind it.
 
-        A tick that is not entered is nobody's error here: who is judged by one too old is told so.
+        A tick that is not entered is nobody's error here: who is judged by one too old is told so. Whoever waited
+        for another's try does not try again: while the log is away each would wait for all before it.
         """
+        tries = self._tries
         with self._lock:
-            if self._age() >= self._seconds:
-                self._try()
+            if tries == self._tries:
+                self._try(due=self._is_old)
             return self._next
 
     def start(self) -> None:
@@ -77,17 +81,28 @@ class Clock:
             with self._lock:
                 self._try(due=self._due)
 
-    def _try(self, due: Callable[[], bool] = lambda: True) -> None:
+    def _try(self, due: Callable[[], bool]) -> None:
         try:
             if due():
-                self.tick()
+                try:
+                    self.tick()
+                finally:
+                    self._tries += 1
         except ComityError as error:  # the log is away: releases refuse by themselves once the last tick is old
             logger.warning("tick not entered", why=error.kind)
         except Exception:  # a clock that died would stop every search, so it outlives whatever it met
             logger.exception("tick not entered")
 
     def _due(self) -> bool:
-        return self._ticked is None or self._age() >= IDLE.total_seconds() or self._ends(self._ticked[0], self._journal.now())
+        return self._age() >= IDLE.total_seconds() or self._has_ended()
+
+    def _is_old(self) -> bool:
+        age = self._age()
+        return age >= self._seconds or (age >= ENDS_SECONDS and self._has_ended())
+
+    def _has_ended(self) -> bool:
+        """Say whether something came to its end since the last tick, which does not know it."""
+        return self._ticked is not None and self._ends(self._ticked[0], self._journal.now())
 
     def _age(self) -> float:
         """Return the seconds since the last tick, by whichever clock says more: a machine that slept, or was set right."""

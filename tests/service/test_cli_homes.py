@@ -72,6 +72,15 @@ def test_a_home_whose_log_is_a_file_takes_no_broker(tmp_path: Path) -> None:
     assert "--kafka" in json.loads(ran.stdout)["advice"]
 
 
+def test_a_home_whose_log_could_not_be_opened_is_none_yet(tmp_path: Path) -> None:
+    """Its lock alone made it one: the next `init` said that it was made, and the next command founded it on another log."""
+    words = ["--home", str(tmp_path / "home"), "--json"]
+    assert CliRunner().invoke(app, [*words, "--kafka", "127.0.0.1:9", "init"]).exit_code not in (0, 2)
+    assert CliRunner().invoke(app, [*words, *ADD]).exit_code == 4, "there is no home"
+    ran = CliRunner().invoke(app, [*words, "init"])
+    assert json.loads(ran.stdout)["made"]
+
+
 @pytest.mark.parametrize("words", WITHOUT_A_HOME, ids=lambda words: " ".join(words[:2]))
 @pytest.mark.parametrize("empty", [True, False])
 def test_a_home_that_is_mistyped_is_not_made_and_not_called_well(tmp_path: Path, words: list[str], empty: bool) -> None:  # noqa: FBT001

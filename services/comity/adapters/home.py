@@ -10,7 +10,8 @@ from pathlib import Path
 
 from comity.errors import InvalidInput, Unavailable
 
-MADE_FIRST = ("lock", "identity.db", "log.db", "vault.db", "ledger.db")  # one lies in every home, however much of it is lost
+# One lies in every home, however much of it is lost. The lock does not count: it is left where the log could not be opened.
+MADE_FIRST = ("identity.db", "log.db", "vault.db", "ledger.db")
 IN_USE = "home-in-use"  # the reason that tells this refusal from others of its kind
 OTHERS = 0o077  # what nobody else may do with a file of a home
 _guard = threading.Lock()

@@ -111,6 +111,25 @@ def test_a_cleanly_stopped_broker_goes_on_with_its_folder(own: LocalKafka) -> No
         log.close()
 
 
+def test_a_broker_keeps_its_topics_in_its_folder_whatever_that_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lay beside was read by no scan after an erasure, and left behind by whoever copied the home."""
+    fetch_jars()
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.chdir(tmp_path)
+    name = "hélène, and\\tson #x=y:z! ${env} "
+    folder = tmp_path / name / "kafka"
+    with LocalKafka(folder) as kafka:
+        log = KafkaLog(kafka.bootstrap, security=kafka.security)
+        placed = log.append(Topic.JOURNAL, Entry(None, b"v"), timeout_seconds=SECONDS)
+        log.close()
+    assert any(b"v" in file.read_bytes() for file in kafka.data().glob("comity.journal-*/*.log"))
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    with LocalKafka(folder) as kafka:
+        log = KafkaLog(kafka.bootstrap, security=kafka.security)
+        assert everything(log) == [placed]
+        log.close()
+
+
 def test_a_paused_broker_leaves_the_question_open_and_the_entry_may_land(own: LocalKafka) -> None:
     log = KafkaLog(own.bootstrap, security=own.security)
     try:

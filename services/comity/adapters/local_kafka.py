@@ -123,7 +123,7 @@ class LocalKafka:
     def __init__(
         self, folder: Path, *, brokers: int = 1, cache: Path | None = None, progress: Progress = lambda _done, _total, _name: None
     ) -> None:
-        self._folder, self._cache, self._progress = folder.resolve(), cache or cache_folder(), progress
+        self._folder, self._cache, self._progress = folder.resolve(), (cache or cache_folder()).resolve(), progress
         private_files.make_folder(self._folder)
         self._cluster_id, self._nodes = self._remember(brokers)
         self._access = KafkaAccess(self._folder, formatted=any(map(self._is_formatted, self._nodes)))
@@ -235,7 +235,7 @@ class LocalKafka:
         controllers = ",".join(f"127.0.0.1:{one.controller_port}" for one in self._nodes.values())
         private_files.write(
             home / "server.properties",
-            f"{_SERVER}{self._access.broker()}node.id={number}\nlog.dirs={self.data(number)}\n"
+            f"{_SERVER}{self._access.broker()}node.id={number}\nlog.dirs={self.data(number).relative_to(self._folder)}\n"
             f"listeners=CLIENT://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}\n"
             f"controller.quorum.bootstrap.servers={controllers}\n"
             f"default.replication.factor={replicas}\nmin.insync.replicas={majority}\n"
@@ -249,7 +249,7 @@ class LocalKafka:
         options = ["--initial-controllers", voters, "-t", self._cluster_id, "-c", str(home / "server.properties")]
         options.append(f"@{self._access.arguments}")
         command = self._java("-Xmx128m", "kafka.tools.StorageTool", "format", *options)
-        formatted = subprocess.run(command, capture_output=True, check=False, timeout=FORMAT_SECONDS_MAX)  # noqa: S603  # our own Java
+        formatted = subprocess.run(command, capture_output=True, check=False, timeout=FORMAT_SECONDS_MAX, **self._way)  # noqa: S603  # our own Java
         if formatted.returncode:
             raise Unavailable(f"Kafka's folder was not formatted: {formatted.stderr.decode(errors='replace')[-500:]}")
 
@@ -265,7 +265,7 @@ class LocalKafka:
             command = self._java("-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "kafka.Kafka", str(home / "server.properties"))
             # A session of its own: Ctrl-C stops comity first, and comity then stops its brokers.
             self._processes[number] = subprocess.Popen(  # noqa: S603  # our own Java
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, **self._way
             )
         (home / "pid").write_text(str(self._processes[number].pid), encoding="ascii")
 
@@ -289,6 +289,15 @@ class LocalKafka:
             if self._processes[number].poll() is not None or time.monotonic() > deadline:
                 raise Unavailable(f"broker {number} did not start: {said[-1000:]}", advice=f"Its whole log is {out}.")
             time.sleep(LOOK_SECONDS)
+
+    @property
+    def _way(self) -> dict[str, Any]:
+        """Return how Java is run: within the folder, so that no setting names it.
+
+        Kafka takes a comma for the end of a path and reads settings as Latin-1: a broker laid its topics outside its home.
+        Without a locale of UTF-8 Java finds no file whose name is not ASCII.
+        """
+        return {"cwd": self._folder, "env": {**os.environ, "LC_ALL": "C.UTF-8"}}
 
     def _java(self, *arguments: str) -> list[str]:
         try:

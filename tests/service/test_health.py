@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 
 import pytest
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from builders import House
 from comity.bootstrap import Exchange
 from comity.domain.log import Stream
 from comity.errors import Unavailable
+from comity.operations import health
 from comity.serving import http
 
 
@@ -25,7 +28,8 @@ def operator(house: House) -> TestClient:
 
 
 @pytest.fixture
-def web(house: House) -> TestClient:
+def web(house: House, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
     return TestClient(http(house.exchange, ("testserver",)))
 
 
@@ -119,3 +123,22 @@ def test_a_part_that_searches_need_makes_it_unready(
         x.log.end, x.journal.now = end, now  # type: ignore[method-assign]
         x.watch.publish(position)
     assert web.get("/readyz").status_code == 200
+
+
+def test_whoever_asks_in_a_loop_makes_the_exchange_look_once_a_second() -> None:
+    looked = list[int]()
+
+    def parts() -> dict[str, bool]:
+        looked.append(1)
+        time.sleep(0.05)
+        return {"log": True}
+
+    web = TestClient(Starlette(routes=health.routes(parts)))
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as strangers:
+        told = list(strangers.map(lambda n: web.get(("/readyz", "/healthz")[n % 2]).json(), range(40)))
+    assert told == [{"log": "works"}] * 40
+    assert len(looked) <= 1 + (time.monotonic() - began) / health.KEPT_SECONDS
+    time.sleep(health.KEPT_SECONDS)
+    web.get("/readyz")
+    assert looked.count(1) >= 2, "what is told is a second old at most"

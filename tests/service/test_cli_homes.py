@@ -190,8 +190,16 @@ def test_a_folder_that_cannot_be_used_is_told_as_one(tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
-@pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("0.0.0.0", True)])  # noqa: S104
-def test_up_serves_until_it_is_stopped_and_leaves_no_address(tmp_path: Path, host: str, warned: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(
+    ("host", "warned", "ending"),
+    [("127.0.0.1", False, signal.SIGINT), ("0.0.0.0", True, signal.SIGTERM), ("127.0.0.1", False, signal.SIGHUP)],  # noqa: S104
+)
+def test_up_serves_until_it_is_stopped_and_leaves_no_address(
+    tmp_path: Path,
+    host: str,
+    warned: bool,  # noqa: FBT001
+    ending: signal.Signals,
+) -> None:
     home = tmp_path / "home"
     comity = [sys.executable, "-c", "from comity.cli.main import main; main()", "--home", str(home), "--json"]
     with subprocess.Popen(
@@ -206,6 +214,6 @@ def test_up_serves_until_it_is_stopped_and_leaves_no_address(tmp_path: Path, hos
             ran = CliRunner().invoke(app, ["--home", str(home), "--json", "status"])
             assert json.loads(ran.stdout)["journal"]["failure"] is None
         finally:
-            serving.send_signal(signal.SIGINT)
+            serving.send_signal(ending)
         assert serving.wait(timeout=60) == 0
     assert not (home / "url").exists()

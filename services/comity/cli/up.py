@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from comity.serving import Server
 
 STATUS_SECONDS = 2.0
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOK_SECONDS = 0.1  # whether a home that another process has open is free by now
 NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 OPEN_WARNING = (
@@ -137,9 +138,9 @@ def _made(settings: Settings) -> Exchange:
 
 @contextmanager
 def _stopping() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C and SIGTERM set: to end serving is no failure, so the exit code is 0."""
+    """Yield an event that Ctrl-C, SIGTERM and a terminal that goes away set: to end serving is no failure, so the code is 0."""
     stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in ENDINGS}
     try:
         yield stop
     finally:

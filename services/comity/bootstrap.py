@@ -113,14 +113,13 @@ class Exchange:
             raise
 
     def _open_stores(self, face_encoder: FaceEncoder | None) -> None:
-        path = self.home.path
+        path, given = self.home.path, self.settings.master_key
         choice = remembered(path("log.json"), Choice(self.settings.kafka, self.settings.kafka_prefix))
         settings = self.settings = self.settings.model_copy(update={"kafka": choice.kafka, "kafka_prefix": choice.prefix})
-        given = settings.master_key
         master = master_key_from(given.get_secret_value()) if given else master_key(path("master.key"), path("vault.db"))
         self.broker = LocalKafka(path("kafka"), cache=settings.cache) if settings.kafka == "local" else None
         self.log = opened_log(path("log.db"), choice.kafka, choice.prefix, self.broker, self.alarms)
-        remember(path("log.json"), choice)
+        remember(path("log.json"), choice, started=False)
         self.engine = open_engine(path("ledger.db"))
         self.ledger, self.positions = SqlLedger(self.engine), SqlPositions(self.engine)
         self.rejections, self.refusals = SqlRejections(self.engine), SqlRefusals(self.engine)
@@ -262,6 +261,7 @@ class Exchange:
         look_at_keys(self.keyring, self.ledger, self.alarms)
         keys = self.keyring.issue(ADMINISTRATOR), self.keyring.issue(EXCHANGE)
         found(self.journal, self.ledger, self.watch, *keys, known=self._known or self.anchoring.starts > 0)
+        remember(self.home.path("log.json"), Choice(self.settings.kafka, self.settings.kafka_prefix), started=True)
         self.index_keys.check()
         look_at_people(self.log, self.ledger, self.identity, self.anchoring.starts, self.alarms)
         self.anchoring.start()

@@ -15,10 +15,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from comity import bootstrap
 from comity.adapters.home import Home
 from comity.adapters.onnx_faces import OnnxFaces
+from comity.adapters.sqlite_log import SqliteLog
 from comity.cli import connect, up
 from comity.cli.main import app
+from comity.errors import Halted
 from comity.settings import Settings
 from commands import MILWAUKEE, Cli, served
 from pages import ROOT
@@ -79,6 +82,25 @@ def test_a_home_whose_log_could_not_be_opened_is_none_yet(tmp_path: Path) -> Non
     assert CliRunner().invoke(app, [*words, *ADD]).exit_code == 4, "there is no home"
     ran = CliRunner().invoke(app, [*words, "init"])
     assert json.loads(ran.stdout)["made"]
+
+
+def test_brokers_that_were_named_by_mistake_are_not_remembered(
+    tmp_path: Path, encoder: OnnxFaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They answer, and hold another journal; files play them."""
+    monkeypatch.setattr(bootstrap, "opened_log", lambda _path, kafka, *_: SqliteLog(tmp_path / f"{kafka}.db"))
+
+    def started(kafka: str | None) -> str | None:
+        settings = Settings(home=tmp_path / "home", anchor=tmp_path / "anchor", kafka=kafka)
+        with bootstrap.Exchange(settings, face_encoder=encoder) as exchange:
+            return exchange.settings.kafka
+
+    assert started("right") == "right"
+    with pytest.raises(Halted):
+        started("wrong")
+    assert started(None) == "right"
+    (tmp_path / "right.db").rename(tmp_path / "moved.db")
+    assert started("moved") == started(None) == "moved"
 
 
 @pytest.mark.parametrize("words", WITHOUT_A_HOME, ids=lambda words: " ".join(words[:2]))

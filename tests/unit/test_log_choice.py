@@ -20,7 +20,7 @@ def memory(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("said", [FILE, BROKER])
 def test_a_new_home_takes_what_is_said(memory: Path, said: Choice) -> None:
     assert remembered(memory, said) == said
-    remember(memory, said)
+    remember(memory, said, started=True)
     assert remembered(memory, said) == said
 
 
@@ -34,12 +34,12 @@ def test_a_new_home_takes_what_is_said(memory: Path, said: Choice) -> None:
 )
 def test_what_is_left_unsaid_is_as_it_was(memory: Path, said: Choice, found: Choice) -> None:
     """Forgetting --kafka made a second log, in which nothing stood."""
-    remember(memory, BROKER)
+    remember(memory, BROKER, started=True)
     assert remembered(memory, said) == found
 
 
 def test_a_log_in_a_file_is_not_left_for_a_broker(memory: Path) -> None:
-    remember(memory, FILE)
+    remember(memory, FILE, started=True)
     with pytest.raises(InvalidInput, match="not on Kafka"):
         remembered(memory, BROKER)
 

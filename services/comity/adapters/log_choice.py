@@ -44,8 +44,13 @@ def remembered(memory: Path, said: Choice) -> Choice:
     return Choice(said.kafka or held.kafka, said.prefix or held.prefix)
 
 
-def remember(memory: Path, choice: Choice) -> None:
-    """Keep where a log lies that could be opened."""
+def remember(memory: Path, choice: Choice, *, started: bool) -> None:
+    """Keep where a home's log lies: of a new home as soon as it was opened, else once the home has ``started`` on it.
+
+    Brokers that were named by mistake may answer too; they hold another journal, and the start refuses them.
+    """
+    if memory.exists() and not started:
+        return
     beside = memory.with_name(f"{memory.name}.new")
     beside.write_text(json.dumps(asdict(choice)) + "\n", encoding="utf-8")
     beside.replace(memory)

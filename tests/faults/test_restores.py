@@ -44,6 +44,8 @@ EXPECTED = {
     ("master.key", DELETED): HALTED,
     ("requests.db", OLDER): REPAIRED,
     ("requests.db", DELETED): REPAIRED,
+    ("log.json", OLDER): REPAIRED,  # where the log lies: in the home
+    ("log.json", DELETED): REPAIRED,
     ("log.db", OLDER): HALTED,
     ("log.db", DELETED): HALTED,
     ("identity.db", OLDER): TOLD,

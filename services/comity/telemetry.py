@@ -39,7 +39,7 @@ FIELDS = frozenset(
 )
 AGAIN_SECONDS = 3600.0  # how long the same trouble is only counted: a disk that is full all night is not filled by its log
 KINDS_MAX = 1_000  # of trouble held; the one that came longest ago is forgotten, and told whole should it come again
-_SAME = ("event", "follower", "kind", "topic", "path", "where", "why", "error")  # what makes it the same trouble
+_SAME = ("event", "follower", "kind", "topic", "position", "path", "where", "why", "error")  # what makes it the same trouble
 
 
 class Repeats:

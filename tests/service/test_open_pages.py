@@ -136,6 +136,17 @@ def test_an_open_page_is_judged_on_by_the_time_now_though_nobody_searches(
     told(desk, investigator, page, lambda: passed.append(passed.pop() + timedelta(minutes=4)))
 
 
+def test_an_open_page_is_not_judged_before_the_time_is_known(
+    desk: World, investigator: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the tick before, what ended meanwhile would still stand."""
+    page = search(investigator, photo("p01", 2)).text
+    end = desk.exchange.journal.end()
+    monkeypatch.setattr(desk.exchange.clock, "fresh", lambda: end + 1_000)
+    with pytest.raises(AssertionError):
+        told(desk, investigator, page)
+
+
 def test_an_open_page_goes_blank_when_its_readers_role_is_taken(desk: World) -> None:
     """What the role opened stays open to nobody: not until the stream ends, but at once."""
     person = desk.exchange.identity.add("Rolf Taken", MILWAUKEE, {"investigator"})

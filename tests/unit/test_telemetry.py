@@ -58,6 +58,8 @@ def test_other_trouble_is_other_trouble(log: Log) -> None:
     assert log.passes("follower failed", follower="gallery", exc_info=OSError())
     assert log.passes("follower failed", follower="encoder", exc_info=OSError())
     assert log.passes("follower failed", follower="gallery", exc_info=ValueError())
+    assert log.passes("template entry passed over", topic="templates", position=1)
+    assert log.passes("template entry passed over", topic="templates", position=2)
     assert log.passes("follower failed", follower="gallery", exc_info=ValueError()) is None
 
 

@@ -29,7 +29,7 @@ from comity.domain.ids import RecordId, SearchId
 from comity.domain.judge import Facts, Question, Verdict, verdict
 from comity.domain.posting import Reveal
 from comity.domain.roles import EXAMINER, INVESTIGATOR
-from comity.errors import ComityError, NotFound
+from comity.errors import ComityError, LedgerBehind, NotFound
 from comity.ports import Person
 from comity.web.routing import Router
 from comity.web.session import require, role, token_of
@@ -137,7 +137,8 @@ class Live:
     def _gone(self, shown: tuple[OnPage, ...], party: str, session: str) -> list[str]:
         """Return the names of what no longer stands. Raises where that cannot be said, or the session or its role has ended."""
         require(self._services.identity.person(session), *READERS)
-        self._services.watch.wait(self._services.tick(), BEAT_SECONDS)  # a right that ends while the page is open
+        if not self._services.watch.wait(self._services.tick(), BEAT_SECONDS):  # a right may end while the page is open
+            raise LedgerBehind("The ledger did not catch up in time.", advice="The page comes again by itself.")
         facts = self._services.ledger.facts(party, sorted({one.record for one in shown}), self._services.watch.position)
         self._fresh.check(facts.clock(facts.applied))
         fallen = {one.name for one in shown if not one.stands(facts, facts.applied)}

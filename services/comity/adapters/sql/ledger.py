@@ -28,9 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert as insert_or_nothing
 
 from comity.adapters.sql import ages
-from comity.adapters.sql.snapshot import snapshot
+from comity.adapters.sql.snapshot import comes_to_an_end, snapshot
 from comity.adapters.sql.statements import (
-    ENDS,
     FOUND,
     KEYS,
     KIN,
@@ -189,8 +188,7 @@ class SqlLedger:
 
     def ends(self, after: datetime, until: datetime) -> bool:
         """Say whether a grant or a provisional seal comes to its end after one time, and no later than another."""
-        with self._engine.begin() as connection:
-            return any(connection.execute(query, {"after": after, "until": until}).scalar_one() for query in ENDS)
+        return comes_to_an_end(self._engine, after, until)
 
     def versions(self, records: Collection[RecordId]) -> tuple[p.Record, ...]:
         """Return every version of these records, void ones too."""

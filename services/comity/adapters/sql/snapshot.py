@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -95,26 +96,39 @@ def _statement() -> str:
 
 
 STATEMENT = _statement()
+ENDS = """SELECT EXISTS (SELECT 1 FROM share_grant WHERE expires_at > :after AND expires_at <= :until)
+  OR EXISTS (SELECT 1 FROM suppression WHERE lapses_at > :after AND lapses_at <= :until)"""
+
+
+def comes_to_an_end(engine: Engine, after: datetime, until: datetime) -> bool:
+    """Say whether a grant or a provisional seal ends between two times: asked by each release, so without SQLAlchemy's share."""
+    moment = Moment()
+    values = {name: moment.process_bind_param(at, DIALECT) for name, at in (("after", after), ("until", until))}
+    return bool(_fetched(engine, ENDS, values))
 
 
 def snapshot(engine: Engine, requester: str, records: Collection[RecordId], as_of: int) -> Facts:
     """Return the rows that bear on a judgement, and the position that they are of."""
     values = {"records": json.dumps(sorted(records)), "requester": requester, "as_of": as_of}
-    raw = engine.raw_connection()  # no transaction: a single statement reads one snapshot by itself
-    try:
-        cursor = raw.cursor()
-        try:
-            cursor.execute(STATEMENT, values)
-            ((told,),) = cursor.fetchall()
-            found = json.loads(told)
-        finally:
-            cursor.close()
-    finally:
-        raw.close()
+    found = json.loads(_fetched(engine, STATEMENT, values))
     plain: dict[str, Any] = {name: tuple(_row(kind, values) for values in found[name]) for name, (kind, _) in PLAIN.items()}
     ways = _ways(found)
     revocations = (*plain.pop("revocations"), *plain.pop("revoked_grants"), *ways.pop("revocations"))
     return Facts(applied=found["applied"], revocations=_ordered(dict.fromkeys(revocations)), **plain, **ways)
+
+
+def _fetched(engine: Engine, statement: str, values: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever SQL holds
+    raw = engine.raw_connection()  # no transaction: a single statement reads one snapshot by itself
+    try:
+        cursor = raw.cursor()
+        try:
+            cursor.execute(statement, values)
+            ((told,),) = cursor.fetchall()
+        finally:
+            cursor.close()
+    finally:
+        raw.close()
+    return told
 
 
 def _ways(found: dict[str, Any]) -> dict[str, Any]:

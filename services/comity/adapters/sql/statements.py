@@ -33,11 +33,6 @@ LIFTS = select(*columns(p.Lift)).where(
 )
 REVOCATIONS = select(*columns(p.Revocation)).where(V.c.void_from.is_not(None), V.c.key_id.in_(_some("keys")))
 # The newest row carries the clock (rule 8): as of the place, and as of all that is applied.
-GRANT = TABLES[p.Grant]
-ENDS = [
-    select(column.table.c.place).where(column > bindparam("after"), column <= bindparam("until")).exists().select()
-    for column in (GRANT.c.expires_at, S.c.lapses_at)
-]
 NEWEST_TICK = select(func.max(T.c.entered)).scalar_subquery()
 TICK_THEN = select(func.max(T.c.entered)).where(T.c.entered < bindparam("as_of")).scalar_subquery()
 TICKS = select(*columns(p.Tick)).where(T.c.entered.in_([NEWEST_TICK, TICK_THEN]))
